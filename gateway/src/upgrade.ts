@@ -1,0 +1,143 @@
+/**
+ * The WebSocket's way through the gateway: the upgrade request goes to an instance, and only when that has agreed do the
+ * two sockets become one pipe. So a refusal reaches the client as the HTTP answer that it is, and a client
+ * that does not read slows the service down instead of filling the gateway's memory.
+ *
+ * The answer is parsed, not piped blindly: after a refusal the client could otherwise go on speaking HTTP to the
+ * service over the same socket, past the routing.
+ */
+import { type ClientRequest, type IncomingMessage, request as httpRequest, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { Problem } from '@checkout/service/problem.ts'
+import { requestHeaders, responseHeaders } from './headers.ts'
+import { ANSWER_DEADLINE_MS, answerProblem } from './proxy.ts'
+import type { Instance, Upstream } from './upstream.ts'
+
+/** What a closed side leaves unread in the other one's buffers may take this long to get there. */
+const LAST_BYTES_MS = 10_000
+
+type Log = { info(fields: object, message: string): void }
+
+export interface Upgrades {
+  /** Takes over a client's socket after an upgrade request; `head` is what it has sent behind the request. */
+  accept(request: IncomingMessage, socket: Socket, head: Buffer, requestId: string): void
+  /** Closes every socket that was taken over, so that each client notices and connects elsewhere. */
+  close(): void
+}
+
+export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
+  const open = new Set<Socket>()
+
+  function accept(request: IncomingMessage, socket: Socket, head: Buffer, requestId: string) {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+    socket.on('error', () => socket.destroy())
+    socket.setTimeout(0)
+    const headers = requestHeaders(request, requestId)
+    headers.push('connection', 'Upgrade', 'upgrade', request.headers.upgrade ?? 'websocket')
+    const logEnd = (status: number, instance?: Instance) =>
+      log.info({ reqId: requestId, url: request.url, status, instance: instance?.origin }, 'upgrade')
+
+    const answerLast = () => responseOn(request, socket)
+    attempt(new Set())
+
+    function attempt(tried: Set<Instance>) {
+      const instance = upstream.pick(tried)
+      if (instance === undefined) return fail('upstream_unavailable')
+      const { hostname, port } = new URL(instance.origin)
+      const attempted = httpRequest({
+        host: hostname.replace(/^\[|\]$/g, ''),
+        port: port || 80,
+        path: request.url,
+        headers,
+        agent: false,
+        timeout: ANSWER_DEADLINE_MS,
+      })
+      const giveUp = () => attempted.destroy()
+      socket.once('close', giveUp)
+      let timedOut = false
+      attempted.on('timeout', () => {
+        timedOut = true
+        attempted.destroy()
+      })
+      attempted.on('upgrade', (answer, upstreamSocket, upstreamHead) => {
+        socket.off('close', giveUp)
+        logEnd(101, instance)
+        join(socket, head, upstreamSocket as Socket, upstreamHead, statusLineAndHeaders(answer, requestId))
+      })
+      attempted.on('response', (refusal) => {
+        logEnd(refusal.statusCode ?? 502, instance)
+        const response = answerLast()
+        response.writeHead(refusal.statusCode ?? 502, [
+          ...responseHeaders(refusal.rawHeaders, requestId),
+          'connection',
+          'close',
+        ])
+        refusal.pipe(response)
+        refusal.on('error', () => socket.destroy())
+      })
+      attempted.on('error', (error: NodeJS.ErrnoException) => {
+        socket.off('close', giveUp)
+        if (socket.destroyed || attempted.res) return
+        if (timedOut) return fail('upstream_timeout')
+        if (error.code === 'ECONNREFUSED') upstream.drop(instance)
+        else upstream.suspect(instance)
+        attempt(tried.add(instance))
+      })
+      attempted.end()
+    }
+
+    function fail(code: 'upstream_unavailable' | 'upstream_timeout') {
+      const problem = new Problem(code, { headers: { connection: 'close' } })
+      logEnd(problem.status)
+      answerProblem(answerLast(), problem, requestId)
+    }
+  }
+
+  return {
+    accept,
+    close() {
+      for (const socket of open) socket.destroy()
+    },
+  }
+}
+
+/** Two sockets as one: pipe() holds a side back while the other does not read, and either's end ends both. */
+function join(client: Socket, clientHead: Buffer, service: Socket, serviceHead: Buffer, preamble: string) {
+  for (const socket of [client, service]) {
+    socket.setTimeout(0)
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, 30_000)
+  }
+  service.on('error', () => service.destroy())
+  // 'close' without 'end' means that a side was cut off: pipe() would leave the other one open for ever.
+  service.on('close', () => endSoon(client))
+  client.on('close', () => service.destroy())
+  client.write(preamble, 'latin1')
+  if (serviceHead.length > 0) client.write(serviceHead)
+  if (clientHead.length > 0) service.write(clientHead)
+  service.pipe(client)
+  client.pipe(service)
+}
+
+function endSoon(socket: Socket) {
+  socket.setTimeout(LAST_BYTES_MS, () => socket.destroy())
+  socket.destroySoon()
+}
+
+/** A Node response on a socket that its HTTP server has given away; the socket ends with it. */
+function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  response.on('finish', () => endSoon(socket))
+  return response
+}
+
+function statusLineAndHeaders(answer: IncomingMessage, requestId: string) {
+  const headers = responseHeaders(answer.rawHeaders, requestId)
+  headers.push('connection', 'Upgrade', 'upgrade', answer.headers.upgrade ?? 'websocket')
+  let text = `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n`
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
+  return `${text}\r\n`
+}

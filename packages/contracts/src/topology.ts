@@ -1,0 +1,56 @@
+/**
+ * Who publishes and who subscribes to what: the one table from which streams, durables, NATS permissions and the
+ * written contracts come.
+ */
+import type { EventType } from './events.ts'
+
+export type ServiceName = 'orders-service' | 'payments-service' | 'notifications-service'
+
+export interface StreamDefinition {
+  readonly name: string
+  /** The only writer: this service's relay. */
+  readonly owner: ServiceName
+  readonly subjects: readonly string[]
+}
+
+export interface Subscription {
+  readonly durable: string
+  readonly stream: string
+  readonly subject: EventType
+  readonly service: ServiceName
+}
+
+export const streams = [
+  { name: 'ORDERS', owner: 'orders-service', subjects: ['orders.>', 'users.>'] },
+  { name: 'PAYMENTS', owner: 'payments-service', subjects: ['payments.>'] },
+] as const satisfies readonly StreamDefinition[]
+
+/** Event type → the services that read it. */
+const readers: Readonly<Record<EventType, readonly ServiceName[]>> = {
+  'users.registered.v1': ['payments-service', 'notifications-service'],
+  'orders.created.v1': ['payments-service'],
+  'orders.paid.v1': ['notifications-service'],
+  'orders.failed.v1': ['notifications-service'],
+  'payments.succeeded.v1': ['orders-service'],
+  'payments.failed.v1': ['orders-service'],
+}
+
+/** The stream that carries an event type: its subject's first token decides. */
+export const streamOf = (type: EventType): StreamDefinition => {
+  const prefix = `${type.slice(0, type.indexOf('.'))}.>`
+  const stream = streams.find((s) => (s.subjects as readonly string[]).includes(prefix))
+  if (!stream) throw new Error(`no stream carries ${type}`)
+  return stream
+}
+
+/** One durable pull consumer per subject and consuming service, such as `payments-service_orders-created-v1`. */
+export const subscriptions: readonly Subscription[] = (Object.keys(readers) as EventType[]).flatMap((subject) =>
+  readers[subject].map((service) => ({
+    durable: `${service}_${subject.replaceAll('.', '-')}`,
+    stream: streamOf(subject).name,
+    subject,
+    service,
+  })),
+)
+
+export const publisherOf = (type: EventType): ServiceName => streamOf(type).owner

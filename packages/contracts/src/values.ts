@@ -1,0 +1,52 @@
+/** The vocabulary that events and HTTP bodies share, each value with its bounds. */
+import { Type } from 'typebox'
+
+/** The most that one operation may move, in minor units. */
+export const MAX_AMOUNT = 1_000_000_000_000
+
+export const Amount = Type.Integer({
+  minimum: 1,
+  maximum: MAX_AMOUNT,
+  description: 'Money in minor units (kopecks, cents): an integer from 1 to 1,000,000,000,000.',
+  examples: [149_900],
+})
+export const Balance = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'Money in minor units (kopecks, cents), never below zero.',
+  examples: [350_100],
+})
+export const Currency = Type.String({
+  pattern: '^[A-Z]{3}$',
+  description: 'ISO 4217 code; one per deployment.',
+  examples: ['RUB'],
+})
+export const Description = Type.String({
+  minLength: 1,
+  maxLength: 500,
+  description: 'What is bought, 1–500 characters.',
+  examples: ['Sun hat, straw'],
+})
+export const Email = Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })
+export const Name = Type.String({ minLength: 1, maxLength: 100, examples: ['Ada Lovelace'] })
+export const USER_ID_PATTERN = '^[A-Za-z0-9_-]{1,64}$'
+export const UserId = Type.String({
+  pattern: USER_ID_PATTERN,
+  description: '1–64 letters, digits, "_" or "-".',
+  examples: ['ada'],
+})
+export const Uuid = Type.String({
+  format: 'uuid',
+  description: 'UUIDv7.',
+  examples: ['019a2f4e-7c1b-7d3a-9b52-0d4f6c8e1a2b'],
+})
+export const Timestamp = Type.String({
+  format: 'date-time',
+  description: 'RFC 3339, UTC, milliseconds.',
+  examples: ['2026-11-22T10:15:30.123Z'],
+})
+
+export const FailureReason = Type.Union([Type.Literal('insufficient_funds'), Type.Literal('account_not_found')], {
+  description: 'Why the payment was declined.',
+})
+export type FailureReason = 'insufficient_funds' | 'account_not_found'

@@ -1,0 +1,77 @@
+/**
+ * What the relay, the consumers and the retention need from a broker, and no more. `jetstream.ts` gives it on NATS
+ * JetStream; a simulation can give it in memory.
+ */
+import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
+
+export interface StreamState {
+  /** One life of the stream: a stream that was deleted and made again has another one. */
+  readonly incarnation: string
+  readonly lastSeq: number
+}
+
+export interface DurableState {
+  /** Everything up to this stream sequence that the durable reads is acknowledged. */
+  readonly ackFloor: number
+  readonly delivered: number
+  /** Messages not yet delivered. */
+  readonly pending: number
+  /** Messages delivered and not yet acknowledged. */
+  readonly ackPending: number
+}
+
+export interface Outgoing {
+  readonly subject: string
+  readonly messageId: string
+  /** The event as it travels: the CloudEvent's JSON text. */
+  readonly payload: string
+  readonly traceparent: string | undefined
+}
+
+/** One delivery of one message. Exactly one of ack, nak and term is called, and only after COMMIT. */
+export interface Delivery {
+  readonly subject: string
+  readonly data: Uint8Array
+  readonly headers: Readonly<Record<string, string>>
+  readonly streamSeq: number
+  /** 1 for the first delivery. */
+  readonly deliveries: number
+  /**
+   * These do nothing once the connection was lost or the durable re-created since the fetch: the sequence may by then
+   * belong to another message.
+   */
+  ack(): void
+  nak(delayMs: number): void
+  term(): void
+}
+
+/** Messages of a durable as they come; ends when stopped, throws when the durable is gone or the connection lost. */
+export interface Pull extends AsyncIterable<Delivery> {
+  /** Ends the iteration; what was fetched and not yet iterated is nak'ed, so that others get it at once. */
+  stop(): void
+}
+
+export interface Broker {
+  readonly connected: boolean
+  /** Calls the listener when the connection was lost (false) or made (true); returns a function that unsubscribes. */
+  onConnection(listener: (connected: boolean) => void): () => void
+
+  stream(name: string): Promise<StreamState | undefined>
+  createStream(definition: StreamDefinition): Promise<StreamState>
+  deleteStream(name: string): Promise<void>
+  /** Deletes all messages before `seq`. */
+  purge(stream: string, seq: number): Promise<void>
+  /** The message id stored at a sequence; undefined when there is no such message. */
+  messageId(stream: string, seq: number): Promise<string | undefined>
+  /**
+   * Publishes in order, pipelined, each message stating the sequence that it expects before it: the first one
+   * `lastSeq`, and so on. Resolves when all are stored at exactly the following sequences.
+   * @throws when any was refused, unanswered or a duplicate: how many were stored is then unknown.
+   */
+  publish(stream: string, messages: readonly Outgoing[], lastSeq: number): Promise<void>
+
+  durable(subscription: Subscription): Promise<DurableState | undefined>
+  createDurable(subscription: Subscription): Promise<void>
+  deleteDurable(subscription: Subscription): Promise<void>
+  pull(subscription: Subscription): Promise<Pull>
+}

@@ -1,0 +1,208 @@
+/**
+ * The consumer loop: the one place that acknowledges. A handler returns, or throws; everything else is decided here.
+ *
+ * - committed → ack
+ * - invalid message, or the handler's own error for the 10th time → a dead letter, committed, → term
+ * - the handler's own error before that → nak with growing delay
+ * - the store's or the broker's trouble → nak, not counted, and the loop pauses until the store takes writes again
+ */
+import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
+import { type ServiceName, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
+import type { Clock } from '@checkout/service/clock.ts'
+import { isStorageError } from '@checkout/service/sqlite.ts'
+import type { Work } from '@checkout/service/unit-of-work.ts'
+import type { Logger } from 'pino'
+import type { Broker, Delivery, Pull } from './broker.ts'
+import type { DeadLetterWrites } from './dead-letters.ts'
+import { decode, eventKey, Poison } from './decode.ts'
+import type { InboxWrites } from './inbox.ts'
+
+/** Failures of the handler itself after which a message is a dead letter. */
+export const MAX_ATTEMPTS = 10
+const RETRY_MS = { first: 50, longest: 5_000 }
+/** Messages of one durable being handled at once in one instance. */
+const IN_FLIGHT = 256
+const STORE_PAUSE_MS = { first: 100, longest: 1_000 }
+/** Until a missing durable is asked for again: its stream's owner creates it. */
+const REBIND_MS = 250
+
+/** Where a message stood, for the journey of an order. */
+export interface Arrival {
+  readonly streamSeq: number
+  readonly deliveries: number
+  readonly receivedAt: number
+}
+
+/** The effect of an event, in one transaction with the inbox claim. Throws when it cannot be done. */
+export type Handler<Tx, T extends EventType> = (tx: Tx, event: CloudEvent<T>, arrival: Arrival) => void | Promise<void>
+export type Handlers<Tx> = { readonly [T in EventType]?: Handler<Tx, T> }
+
+export interface ConsumerTx {
+  readonly inbox: InboxWrites
+  readonly deadLetters: DeadLetterWrites
+}
+
+export interface ConsumerOptions<Tx extends ConsumerTx> {
+  service: ServiceName
+  handlers: Handlers<Tx>
+  write: <T>(work: Work<Tx, T>) => Promise<T>
+  broker: Broker
+  clock: Clock
+  logger: Logger
+  onHandled?: (type: string, result: 'handled' | 'retried' | 'dead_lettered') => void
+}
+
+export interface Consumer {
+  start(): void
+  /** Stops fetching, hands back what was not started, and waits for what was. */
+  stop(): Promise<void>
+}
+
+/** Consumes every subscription of the service. */
+export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<Tx>): Consumer {
+  const { service, write, broker, clock, logger } = options
+  const mine = subscriptions.filter((s) => s.service === service)
+  const stopping = new AbortController()
+  const pulls = new Set<Pull>()
+  let loops: Promise<void>[] = []
+  /** Set while the store takes no writes: resolves when it does again. */
+  let trouble: Promise<void> | undefined
+
+  async function consume(subscription: Subscription): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await (trouble ?? whenConnected())
+      try {
+        const pull = await broker.pull(subscription)
+        pulls.add(pull)
+        if (stopping.signal.aborted) pull.stop()
+        try {
+          await drainInto(subscription, pull)
+        } finally {
+          pulls.delete(pull)
+        }
+      } catch (error) {
+        logger.debug({ err: error, durable: subscription.durable }, 'not bound to the durable; trying again')
+      }
+      await clock.sleep(REBIND_MS, stopping.signal)
+    }
+  }
+
+  async function drainInto(subscription: Subscription, pull: Pull): Promise<void> {
+    const running = new Set<Promise<void>>()
+    try {
+      for await (const delivery of pull) {
+        const work: Promise<void> = handle(subscription, delivery).finally(() => running.delete(work))
+        running.add(work)
+        if (running.size >= IN_FLIGHT) await Promise.race(running)
+        // Leaves the pull: what it has fetched goes to an instance whose store works, or comes back later.
+        if (trouble) pull.stop()
+      }
+    } finally {
+      await Promise.all(running)
+    }
+  }
+
+  async function handle(subscription: Subscription, delivery: Delivery): Promise<void> {
+    try {
+      const event = decode(delivery)
+      await apply(subscription, event, delivery)
+      delivery.ack()
+      options.onHandled?.(event.type, 'handled')
+    } catch (error) {
+      await settleFailure(subscription, delivery, error).catch((storeError) => pauseFor(delivery, storeError))
+    }
+  }
+
+  function apply(subscription: Subscription, event: AnyEvent, delivery: Delivery): Promise<void> {
+    const handler = options.handlers[event.type] as Handler<Tx, EventType> | undefined
+    if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
+    const arrival = { streamSeq: delivery.streamSeq, deliveries: delivery.deliveries, receivedAt: clock.now() }
+    return write(async (tx) => {
+      await handler(tx, event, arrival)
+      if (delivery.deliveries > 1) tx.deadLetters.forgive(subscription.durable, event.id)
+    })
+  }
+
+  /** What becomes of a message whose handling failed. @throws the store's trouble */
+  async function settleFailure(subscription: Subscription, delivery: Delivery, error: unknown): Promise<void> {
+    if (isStorageError(error)) throw error
+    const key = eventKey(delivery.data)
+    const { durable } = subscription
+    const attempts = await write((tx) => {
+      const count = tx.deadLetters.countFailure(durable, key)
+      if (!(error instanceof Poison) && count < MAX_ATTEMPTS) return count
+      tx.deadLetters.add({
+        consumer: durable,
+        eventKey: key,
+        subject: delivery.subject,
+        message: Buffer.from(delivery.data).toString('utf8'),
+        headers: JSON.stringify(delivery.headers),
+        error: String((error as Error)?.message ?? error),
+        attempts: count,
+      })
+      return undefined
+    })
+    if (attempts === undefined) {
+      delivery.term()
+      options.onHandled?.(delivery.subject, 'dead_lettered')
+      logger.warn({ err: error, durable, event: key }, 'stored a dead letter; see /admin/dead-letters')
+    } else {
+      delivery.nak(Math.min(RETRY_MS.first * 2 ** (attempts - 1), RETRY_MS.longest))
+      options.onHandled?.(delivery.subject, 'retried')
+      logger.warn({ err: error, durable, event: key, attempts }, 'a handler failed; the message will come again')
+    }
+  }
+
+  /** The store is in trouble: the message goes back uncounted, and nothing is fetched until a write works again. */
+  function pauseFor(delivery: Delivery, error: unknown): void {
+    delivery.nak(STORE_PAUSE_MS.longest)
+    if (!isStorageError(error)) {
+      logger.error({ err: error, subject: delivery.subject }, 'could not record a failed message; it will come again')
+      return
+    }
+    if (trouble || stopping.signal.aborted) return
+    logger.warn({ reason: (error as Error).message }, 'the store takes no writes; consuming is paused')
+    trouble = probe().finally(() => {
+      trouble = undefined
+    })
+  }
+
+  async function probe(): Promise<void> {
+    for (let ms = STORE_PAUSE_MS.first; !stopping.signal.aborted; ms = Math.min(ms * 2, STORE_PAUSE_MS.longest)) {
+      await clock.sleep(ms, stopping.signal)
+      try {
+        await write((tx) => tx.deadLetters.forgive(service, ''))
+        logger.info('the store takes writes again; consuming goes on')
+        return
+      } catch (error) {
+        if (!isStorageError(error)) throw error
+      }
+    }
+  }
+
+  function whenConnected(): Promise<void> {
+    if (broker.connected || stopping.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const off = broker.onConnection((connected) => {
+        if (connected) done()
+      })
+      const done = () => {
+        off()
+        stopping.signal.removeEventListener('abort', done)
+        resolve()
+      }
+      stopping.signal.addEventListener('abort', done)
+    })
+  }
+
+  return {
+    start() {
+      loops = mine.map(consume)
+    },
+    async stop() {
+      stopping.abort()
+      for (const pull of pulls) pull.stop()
+      await Promise.all(loops)
+    },
+  }
+}

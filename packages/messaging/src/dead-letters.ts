@@ -1,0 +1,137 @@
+/**
+ * Dead letters: messages that can never be handled as they are, kept with everything needed to look at them, replay
+ * them or throw them away. A dead-lettered event is not claimed in the inbox.
+ */
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+export const deadLetterMigrations: readonly Migration[] = [
+  {
+    name: 'dead-letters/1',
+    sql: `
+      CREATE TABLE dead_letters (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        consumer TEXT NOT NULL,
+        event_key TEXT NOT NULL, -- the event's id, or sha256:… of a message that has none
+        subject TEXT NOT NULL,
+        message TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        error TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        UNIQUE (consumer, event_key)
+      ) STRICT;
+      CREATE TABLE handler_failures (
+        consumer TEXT NOT NULL,
+        event_key TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        PRIMARY KEY (consumer, event_key)
+      ) STRICT, WITHOUT ROWID;`,
+  },
+]
+
+export const deadLettersTable = sqliteTable('dead_letters', {
+  seq: integer('seq').primaryKey({ autoIncrement: true }),
+  id: text('id').notNull().unique(),
+  consumer: text('consumer').notNull(),
+  eventKey: text('event_key').notNull(),
+  subject: text('subject').notNull(),
+  message: text('message').notNull(),
+  headers: text('headers').notNull(),
+  error: text('error').notNull(),
+  attempts: integer('attempts').notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+export const handlerFailures = sqliteTable(
+  'handler_failures',
+  {
+    consumer: text('consumer').notNull(),
+    eventKey: text('event_key').notNull(),
+    attempts: integer('attempts').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.consumer, t.eventKey] })],
+)
+
+export type DeadLetterRow = typeof deadLettersTable.$inferSelect
+export type NewDeadLetter = Omit<DeadLetterRow, 'seq' | 'id' | 'createdAt'>
+
+export type DeadLetterWrites = ReturnType<typeof deadLetterWrites>
+
+export function deadLetterWrites(writer: Connection, options: { clock: Clock; newId: NewId }) {
+  const db = drizzle(writer)
+  const p = sql.placeholder
+  const insert = db
+    .insert(deadLettersTable)
+    .values({
+      id: p('id'),
+      consumer: p('consumer'),
+      eventKey: p('eventKey'),
+      subject: p('subject'),
+      message: p('message'),
+      headers: p('headers'),
+      error: p('error'),
+      attempts: p('attempts'),
+      createdAt: p('createdAt'),
+    })
+    .onConflictDoNothing()
+    .prepare()
+  const remove = db
+    .delete(deadLettersTable)
+    .where(eq(deadLettersTable.id, p('id')))
+    .prepare()
+  const fail = db
+    .insert(handlerFailures)
+    .values({ consumer: p('consumer'), eventKey: p('eventKey'), attempts: 1 })
+    .onConflictDoUpdate({
+      target: [handlerFailures.consumer, handlerFailures.eventKey],
+      set: { attempts: sql`${handlerFailures.attempts} + 1` },
+    })
+    .returning({ attempts: handlerFailures.attempts })
+    .prepare()
+  const forgive = db
+    .delete(handlerFailures)
+    .where(and(eq(handlerFailures.consumer, p('consumer')), eq(handlerFailures.eventKey, p('eventKey'))))
+    .prepare()
+  return {
+    /** Counts one failure of the handler itself; returns how many there were for this event. */
+    countFailure: (consumer: string, eventKey: string): number => fail.get({ consumer, eventKey }).attempts,
+    forgive: (consumer: string, eventKey: string): void => void forgive.run({ consumer, eventKey }),
+    /** Stores the message; once per consumer and event, whatever is redelivered. */
+    add(letter: NewDeadLetter): void {
+      insert.run({ ...letter, id: options.newId(), createdAt: options.clock.now() })
+      forgive.run({ consumer: letter.consumer, eventKey: letter.eventKey })
+    },
+    /** Returns whether it was there. */
+    remove: (id: string): boolean => remove.run({ id }).changes === 1,
+  }
+}
+
+export type DeadLetterReads = ReturnType<typeof deadLetterReads>
+
+export function deadLetterReads(reader: Connection) {
+  const db = drizzle(reader)
+  const p = sql.placeholder
+  const list = db
+    .select()
+    .from(deadLettersTable)
+    .where(lt(deadLettersTable.seq, p('before')))
+    .orderBy(desc(deadLettersTable.seq))
+    .limit(p('limit'))
+    .prepare()
+  const one = db
+    .select()
+    .from(deadLettersTable)
+    .where(eq(deadLettersTable.id, p('id')))
+    .prepare()
+  const count = db.select({ rows: sql<number>`count(*)` }).from(deadLettersTable).prepare()
+  return {
+    list: (before: number, limit: number): DeadLetterRow[] => list.all({ before, limit }),
+    one: (id: string): DeadLetterRow | undefined => one.get({ id }),
+    count: (): number => count.get()?.rows ?? 0,
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * A duty: something that one instance does again and again while it holds the lease (publish, sweep, retire, mail).
+ */
+import type { Clock } from '@checkout/service/clock.ts'
+import { type Lease, LeaseLost } from '@checkout/service/lease.ts'
+import { isStorageError } from '@checkout/service/sqlite.ts'
+import type { Logger } from 'pino'
+
+export interface Duty {
+  start(): void
+  /** Lets the running round end. */
+  stop(): Promise<void>
+  /** There may be work: do not wait for the next round. */
+  wake(): void
+}
+
+export interface DutyOptions {
+  name: string
+  /** Longest pause between two rounds, ms. */
+  everyMs: number
+  /** One round. Returns whether there is more to do at once. */
+  round: (signal: AbortSignal) => Promise<boolean>
+  lease: Lease
+  clock: Clock
+  logger: Logger
+}
+
+export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyOptions): Duty {
+  const stopping = new AbortController()
+  let waker = new AbortController()
+  let awake = false
+  let loop: Promise<void> | undefined
+  let failures = 0
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const more = lease.held() ? await attempt() : false
+      if (!more) await pause()
+    }
+  }
+
+  async function attempt(): Promise<boolean> {
+    try {
+      awake = false
+      const more = await round(stopping.signal)
+      failures = 0
+      return more
+    } catch (error) {
+      if (error instanceof LeaseLost) return false
+      // The first few are what a restarting broker or a locked file looks like; a lasting one deserves a line.
+      failures += 1
+      const level = isStorageError(error) || failures < 5 ? 'debug' : 'warn'
+      logger[level]({ err: error, duty: name, failures }, 'a round failed; it will be tried again')
+      await clock.sleep(Math.min(100 * 2 ** failures, 2_000), stopping.signal)
+      return false
+    }
+  }
+
+  async function pause(): Promise<void> {
+    if (awake || stopping.signal.aborted) return
+    waker = new AbortController()
+    await clock.sleep(everyMs, AbortSignal.any([waker.signal, stopping.signal]))
+  }
+
+  const wake = () => {
+    awake = true
+    waker.abort()
+  }
+
+  lease.onAcquired(wake)
+  return {
+    start() {
+      loop = run()
+    },
+    async stop() {
+      stopping.abort()
+      await loop
+    },
+    wake,
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * The broker on NATS JetStream: the only file that knows the NATS client. Works with nats-server from 2.9 on.
+ */
+import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+} from '@nats-io/jetstream'
+import { connect, createInbox, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
+import type { Broker, Delivery, DurableState, Outgoing, Pull, StreamState } from './broker.ts'
+
+/** A dead broker is noticed within about two of these. */
+const PING_INTERVAL_MS = 2_000
+const RECONNECT_WAIT_MS = 250
+const REQUEST_TIMEOUT_MS = 3_000
+/** An unacknowledged message moves on to another instance after this long: a killed one's do in seconds. */
+export const ACK_WAIT_MS = 5_000
+/** Messages that one instance fetches ahead of its work. */
+export const PREFETCH = 256
+/** Delivered and unacknowledged messages of one durable, over all instances. */
+const MAX_ACK_PENDING = 4 * PREFETCH
+/** A pull request's life, and how often the server shows that it still knows of it. */
+const PULL_EXPIRES_MS = 10_000
+const PULL_HEARTBEAT_MS = 1_000
+
+/** A publish was refused, not answered, or answered with an unexpected sequence: what is in the stream is unknown. */
+export class PublishFailed extends Error {}
+
+export interface JetStreamOptions {
+  /** `nats://host:port`, several separated by commas; may carry `user:password@`. */
+  readonly url: string
+  /** Shown in the server's connection list. */
+  readonly name: string
+  /** Bytes that a stream may hold; beyond, publishing is refused and the outboxes wait. */
+  readonly streamMaxBytes: number
+}
+
+export interface JetStreamBroker extends Broker {
+  /** Connects, for as long as it takes. Resolves at the first connection. */
+  connect(): Promise<void>
+  close(): Promise<void>
+}
+
+export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroker {
+  let nc: NatsConnection | undefined
+  let js: JetStreamClient | undefined
+  let manager: JetStreamManager | undefined
+  let publisher: ReturnType<typeof createPublisher> | undefined
+  let connected = false
+  let closing = false
+  const listeners = new Set<(connected: boolean) => void>()
+
+  const setConnected = (value: boolean) => {
+    if (connected === value) return
+    connected = value
+    for (const listener of [...listeners]) listener(value)
+  }
+  const jsm = (): JetStreamManager => {
+    if (!manager || !connected) throw new Error('not connected to NATS')
+    return manager
+  }
+
+  async function watch(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'staleConnection') setConnected(false)
+      if (status.type === 'reconnect') setConnected(true)
+    }
+    setConnected(false)
+  }
+
+  return {
+    get connected() {
+      return connected
+    },
+    onConnection(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+
+    async connect() {
+      const { servers, user, pass } = parseUrl(options.url)
+      const connection = await connect({
+        servers,
+        ...(user === undefined ? {} : { user, pass }),
+        name: options.name,
+        maxReconnectAttempts: -1,
+        waitOnFirstConnect: true,
+        reconnectTimeWait: RECONNECT_WAIT_MS,
+        pingInterval: PING_INTERVAL_MS,
+        maxPingOut: 2,
+        timeout: REQUEST_TIMEOUT_MS,
+      })
+      if (closing) return connection.close()
+      nc = connection
+      js = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS })
+      manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
+      publisher = createPublisher(connection)
+      void watch(connection)
+      setConnected(true)
+    },
+
+    async close() {
+      closing = true
+      // Acks and naks of the last moment are on their way; a drain lets them out.
+      if (connected) await nc?.drain()
+      else await nc?.close()
+      setConnected(false)
+    },
+
+    async stream(name) {
+      const info = await orMissing(jsm().streams.info(name), JetStreamApiCodes.StreamNotFound)
+      return info && streamState(info)
+    },
+    async createStream(definition: StreamDefinition) {
+      const info = await jsm().streams.add({
+        name: definition.name,
+        subjects: [...definition.subjects],
+        storage: StorageType.File,
+        retention: RetentionPolicy.Limits,
+        max_bytes: options.streamMaxBytes,
+        discard: DiscardPolicy.New,
+      })
+      return streamState(info)
+    },
+    async deleteStream(name) {
+      await orMissing(jsm().streams.delete(name), JetStreamApiCodes.StreamNotFound)
+    },
+    async purge(stream, seq) {
+      await jsm().streams.purge(stream, { seq })
+    },
+    async messageId(stream, seq) {
+      const message = await jsm().streams.getMessage(stream, { seq })
+      return message?.header.get('Nats-Msg-Id')
+    },
+    publish(_stream, messages, lastSeq) {
+      if (!publisher || !connected) return Promise.reject(new PublishFailed('not connected to NATS'))
+      return publisher.publish(messages, lastSeq, listeners)
+    },
+
+    async durable({ stream, durable }): Promise<DurableState | undefined> {
+      const info = await orMissing(jsm().consumers.info(stream, durable), JetStreamApiCodes.ConsumerNotFound)
+      return (
+        info && {
+          ackFloor: info.ack_floor.stream_seq,
+          delivered: info.delivered.stream_seq,
+          pending: info.num_pending,
+          ackPending: info.num_ack_pending,
+        }
+      )
+    },
+    async createDurable(subscription) {
+      await jsm().consumers.add(subscription.stream, durableConfig(subscription))
+    },
+    async deleteDurable({ stream, durable }) {
+      await orMissing(jsm().consumers.delete(stream, durable), JetStreamApiCodes.ConsumerNotFound)
+    },
+
+    async pull(subscription: Subscription): Promise<Pull> {
+      if (!js || !connected) throw new Error('not connected to NATS')
+      const consumer = await js.consumers.get(subscription.stream, subscription.durable)
+      const messages = await consumer.consume({
+        max_messages: PREFETCH,
+        expires: PULL_EXPIRES_MS,
+        idle_heartbeat: PULL_HEARTBEAT_MS,
+        abort_on_missing_resource: true,
+      })
+      // From the moment that either is known, nothing fetched before may be acknowledged.
+      let stale = false
+      let stopped = false
+      const lost = new Error(`lost the durable ${subscription.durable}`)
+      const off = this.onConnection(() => {
+        stale = true
+        messages.stop(lost)
+      })
+      void (async () => {
+        for await (const status of messages.status()) {
+          if (/deleted|not_found/.test(status.type)) stale = true
+        }
+      })()
+      return {
+        stop() {
+          stopped = true
+          messages.stop()
+        },
+        async *[Symbol.asyncIterator]() {
+          try {
+            for await (const message of messages) {
+              if (stale) continue
+              if (stopped) message.nak()
+              else yield toDelivery(message, () => stale)
+            }
+            if (stale) throw lost
+          } finally {
+            off()
+          }
+        },
+      }
+    },
+  }
+}
+
+function toDelivery(message: JsMsg, stale: () => boolean): Delivery {
+  return {
+    subject: message.subject,
+    data: message.data,
+    get headers() {
+      return Object.fromEntries([...(message.headers ?? [])].map(([name, values]) => [name, values.join(', ')]))
+    },
+    streamSeq: message.seq,
+    deliveries: message.info.deliveryCount,
+    ack: () => stale() || message.ack(),
+    nak: (delayMs) => stale() || message.nak(delayMs),
+    term: () => stale() || message.term(),
+  }
+}
+
+const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConfig> => ({
+  durable_name: durable,
+  filter_subject: subject,
+  deliver_policy: DeliverPolicy.All,
+  ack_policy: AckPolicy.Explicit,
+  ack_wait: nanos(ACK_WAIT_MS),
+  // A message is never given up silently: the consumer loop decides when one is a dead letter.
+  max_deliver: -1,
+  max_ack_pending: MAX_ACK_PENDING,
+})
+
+const streamState = (info: { created: string; state: { last_seq: number } }): StreamState => ({
+  incarnation: info.created,
+  lastSeq: info.state.last_seq,
+})
+
+async function orMissing<T>(answer: Promise<T>, missing: number): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    const code = error instanceof JetStreamApiError ? error.code : undefined
+    if (code === missing || code === JetStreamApiCodes.StreamNotFound) return undefined
+    throw error
+  }
+}
+
+function parseUrl(url: string): { servers: string[]; user?: string; pass?: string } {
+  const urls = url.split(',').map((part) => new URL(part.includes('://') ? part : `nats://${part}`))
+  const [first] = urls
+  const servers = urls.map((u) => u.host)
+  if (!first?.username) return { servers }
+  return { servers, user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
+}
+
+/**
+ * Publishes whole batches over one reply subscription. The client's own publish makes a promise, a timer and a reply
+ * subject per message; with three messages per order that is the larger part of its cost.
+ */
+function createPublisher(nc: NatsConnection) {
+  const inbox = createInbox()
+  let current: ((index: number, message: Msg) => void) | undefined
+  let round = 0
+  nc.subscribe(`${inbox}.*.*`, {
+    callback: (error, message) => {
+      const [roundToken, indexToken] = message.subject.slice(inbox.length + 1).split('.')
+      if (!error && Number(roundToken) === round) current?.(Number(indexToken), message)
+    },
+  })
+
+  return {
+    /** One batch at a time. */
+    publish(messages: readonly Outgoing[], lastSeq: number, connection: Set<(c: boolean) => void>): Promise<void> {
+      round += 1
+      return new Promise<void>((resolve, reject) => {
+        let missing = messages.length
+        const settle = (error?: Error) => {
+          clearTimeout(timer)
+          connection.delete(onConnection)
+          current = undefined
+          if (error) reject(error)
+          else resolve()
+        }
+        const onConnection = () => settle(new PublishFailed('the connection to NATS was lost while publishing'))
+        const timer = setTimeout(
+          () => settle(new PublishFailed(`${missing} of ${messages.length} publishes were not answered`)),
+          REQUEST_TIMEOUT_MS,
+        )
+        connection.add(onConnection)
+        current = (index, message) => {
+          const refusal = check(message, lastSeq + index + 1)
+          missing -= 1
+          if (refusal) settle(new PublishFailed(refusal))
+          else if (missing === 0) settle()
+        }
+        messages.forEach((message, index) => {
+          const h = headers()
+          h.set('Content-Type', 'application/cloudevents+json')
+          h.set('Nats-Msg-Id', message.messageId)
+          h.set('Nats-Expected-Last-Sequence', String(lastSeq + index))
+          if (message.traceparent) h.set('traceparent', message.traceparent)
+          nc.publish(message.subject, message.payload, { headers: h, reply: `${inbox}.${round}.${index}` })
+        })
+      })
+    },
+  }
+}
+
+/** Why the answer to a publish is not the expected one; undefined when it is. */
+function check(message: Msg, expectedSeq: number): string | undefined {
+  if (message.data.length === 0) return 'no stream takes the subject'
+  const answer = message.json<{ seq?: number; duplicate?: boolean; error?: { description: string } }>()
+  if (answer.error) return answer.error.description
+  if (answer.duplicate) return `the stream had it already, at ${answer.seq}`
+  if (answer.seq !== expectedSeq) return `expected sequence ${expectedSeq}, got ${answer.seq}`
+  return undefined
+}

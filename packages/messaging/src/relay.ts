@@ -1,0 +1,205 @@
+/**
+ * The relay: publishes the outbox to its stream, in order, and knows at every moment whether the stream still is what
+ * it published.
+ *
+ * The broker is a disposable cache of the outbox. It acknowledges before it fsyncs, so it can lose a tail, a stream or
+ * its whole disk. The stream has this one writer, and every publish states the sequence it expects, so any difference
+ * shows at once. After a refusal, a reconnect or a change of the stream's incarnation the relay compares the stream
+ * with its records (`compare`): it adopts what a crash kept it from recording, or, when anything is not as recorded,
+ * makes the stream anew and publishes every retained row again.
+ *
+ * Runs in the instance that holds the lease; records are fenced by it.
+ */
+import { type StreamDefinition, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
+import type { Clock } from '@checkout/service/clock.ts'
+import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
+import type { Logger } from 'pino'
+import type { Broker } from './broker.ts'
+import { createDuty, type Duty } from './duty.ts'
+import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './outbox.ts'
+
+/** Messages per batch: one answer awaited, one record written for so many. */
+const BATCH = 256
+/** The relay wakes after every commit; this is only the fallback. */
+const POLL_MS = 500
+/**
+ * Between deleting and re-creating a stream: every subscriber hears that its durable is gone and drops what it had
+ * fetched, so that no late ack hits a new message that has an old one's sequence.
+ */
+const REBUILD_PAUSE_MS = 1_000
+
+export interface RelayOptions {
+  stream: StreamDefinition
+  outbox: OutboxReads
+  write: <T>(work: (tx: { outbox: OutboxWrites; lease: LeaseWrites }) => T) => Promise<T>
+  broker: Broker
+  lease: Lease
+  clock: Clock
+  logger: Logger
+  onPublished?: (rows: number) => void
+}
+
+export interface Relay extends Duty {
+  /** Whether the stream was compared with the records since the last reconnect, and nothing was refused since. */
+  inSync(): boolean
+  /** Compares the stream with the records again before the next publish. */
+  resync(): void
+}
+
+export const messageId = (row: { id: number; eventId: string }): string => `${row.eventId}.${row.id}`
+
+export function createRelay(options: RelayOptions): Relay {
+  const { stream, outbox, write, broker, lease, clock, logger } = options
+  const durables = subscriptions.filter((s) => s.stream === stream.name)
+  /** What is in the stream; undefined when that has to be found out. */
+  let position: { id: number; seq: number } | undefined
+  /** Grows whenever the position is doubted, so that what was under way then does not restore it. */
+  let doubts = 0
+
+  const duty = createDuty({ name: `relay ${stream.name}`, everyMs: POLL_MS, round, lease, clock, logger })
+  const forget = () => {
+    position = undefined
+    doubts += 1
+  }
+  broker.onConnection((connected) => {
+    forget()
+    if (connected) duty.wake()
+  })
+  lease.onAcquired(forget)
+
+  async function round(signal: AbortSignal): Promise<boolean> {
+    if (!broker.connected) return false
+    if (!position) {
+      const before = doubts
+      const found = await compare(signal)
+      if (doubts === before) position = found
+    }
+    if (!position) return false
+    const rows = outbox.take(position.id, BATCH)
+    if (rows.length === 0) return false
+    try {
+      await publish(rows, position)
+    } catch (error) {
+      forget()
+      throw error
+    }
+    return true
+  }
+
+  async function publish(rows: readonly OutboxRow[], after: { id: number; seq: number }): Promise<void> {
+    const before = doubts
+    await broker.publish(
+      stream.name,
+      rows.map((row) => ({
+        subject: row.type,
+        messageId: messageId(row),
+        payload: row.event,
+        traceparent: row.traceparent ?? undefined,
+      })),
+      after.seq,
+    )
+    const reached = await record(rows, after.seq)
+    if (doubts === before) position = reached
+    options.onPublished?.(rows.length)
+  }
+
+  async function record(rows: readonly OutboxRow[], lastSeq: number): Promise<typeof position> {
+    const first = rows[0]
+    const last = rows.at(-1)
+    if (!first || !last) return undefined
+    const publication: Publication = {
+      firstId: first.id,
+      lastId: last.id,
+      lastEventId: last.eventId,
+      firstSeq: lastSeq + 1,
+      lastSeq: lastSeq + rows.length,
+    }
+    await write((tx) => {
+      tx.lease.assertHeld()
+      tx.outbox.published(publication)
+    })
+    return { id: publication.lastId, seq: publication.lastSeq }
+  }
+
+  /** Finds out what is in the stream, making it anew when it is not what was published. */
+  async function compare(signal: AbortSignal): Promise<typeof position> {
+    const state = await broker.stream(stream.name)
+    if (!state) return rebuild('it does not exist', signal)
+    const known = outbox.incarnation() === state.incarnation
+    if (!known) {
+      // Empty: made by a relay that died before it recorded that, or before its first publish.
+      if (state.lastSeq > 0) return rebuild('it is not the one that was published to', signal)
+      return begin(state.incarnation)
+    }
+    await ensureDurables()
+    const recorded = outbox.lastPublication()
+    const from = { id: recorded?.lastId ?? 0, seq: recorded?.lastSeq ?? 0 }
+    if (recorded) {
+      const there = await broker.messageId(stream.name, recorded.lastSeq)
+      if (there !== messageId({ id: recorded.lastId, eventId: recorded.lastEventId })) {
+        return rebuild(`its message ${recorded.lastSeq} is not the one published there`, signal)
+      }
+    }
+    if (state.lastSeq === from.seq) return from
+    return (await adopt(from, state.lastSeq)) ?? rebuild('its newest messages are not from this outbox', signal)
+  }
+
+  /**
+   * Records what is in the stream beyond the records: a crash fell between publish and record. Publishes are in outbox
+   * order and each expects the one before, so the stream's last message tells how far they went.
+   */
+  async function adopt(from: { id: number; seq: number }, lastSeq: number): Promise<typeof position> {
+    const tail = await broker.messageId(stream.name, lastSeq)
+    const id = Number(tail?.slice(tail.lastIndexOf('.') + 1))
+    const row = Number.isSafeInteger(id) ? outbox.row(id) : undefined
+    if (!row || messageId(row) !== tail) return undefined
+    const rows = lastSeq - from.seq
+    if (outbox.countBetween(from.id, id) !== rows) return undefined
+    const first = outbox.take(from.id, 1)[0]
+    if (!first) return undefined
+    await write((tx) => {
+      tx.lease.assertHeld()
+      tx.outbox.published({
+        firstId: first.id,
+        lastId: id,
+        lastEventId: row.eventId,
+        firstSeq: from.seq + 1,
+        lastSeq,
+      })
+    })
+    logger.info({ stream: stream.name, rows }, 'adopted publications that a crash kept from being recorded')
+    return { id, seq: lastSeq }
+  }
+
+  async function rebuild(why: string, signal: AbortSignal): Promise<typeof position> {
+    logger.info({ stream: stream.name, why }, 'making the stream anew; everything retained is published again')
+    await write((tx) => tx.lease.assertHeld())
+    await broker.deleteStream(stream.name)
+    if (outbox.incarnation() !== undefined) await clock.sleep(REBUILD_PAUSE_MS, signal)
+    if (signal.aborted) return undefined
+    const state = await broker.createStream(stream)
+    return begin(state.incarnation)
+  }
+
+  async function begin(incarnation: string): Promise<typeof position> {
+    await write((tx) => {
+      tx.lease.assertHeld()
+      tx.outbox.restart(incarnation)
+    })
+    await ensureDurables()
+    return { id: 0, seq: 0 }
+  }
+
+  async function ensureDurables(): Promise<void> {
+    await Promise.all(durables.map((durable: Subscription) => broker.createDurable(durable)))
+  }
+
+  return {
+    ...duty,
+    inSync: () => position !== undefined && broker.connected,
+    resync() {
+      forget()
+      duty.wake()
+    },
+  }
+}

@@ -1,0 +1,114 @@
+/** Configuration: environment variables, described by a TypeBox object, read once at start. */
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { fromText } from './validation.ts'
+
+/** Variables that every service reads; spread them into the service's own schema. */
+export const serviceConfig = {
+  HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'the address to listen on' }),
+  INSTANCE: Type.Integer({ default: 1, minimum: 1, maximum: 100 }),
+  DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'a folder for the SQLite file' }),
+  NATS_URL: Type.String({
+    default: 'nats://127.0.0.1:4222',
+    pattern: '^(nats|tls)://[^\\s,]+(,(nats|tls)://[^\\s,]+)*$',
+    description: 'a NATS URL such as nats://127.0.0.1:4222 (several: comma-separated)',
+  }),
+  CURRENCY: Type.String({ default: 'RUB', pattern: '^[A-Z]{3}$', description: 'an ISO 4217 code such as RUB' }),
+  LOG_LEVEL: Type.Union(
+    [
+      Type.Literal('trace'),
+      Type.Literal('debug'),
+      Type.Literal('info'),
+      Type.Literal('warn'),
+      Type.Literal('error'),
+      Type.Literal('fatal'),
+      Type.Literal('silent'),
+    ],
+    { default: 'info' },
+  ),
+  RATE_LIMIT_PER_MINUTE: Type.Integer({ default: 0, minimum: 0, description: 'requests per user and minute, 0 = off' }),
+}
+
+/** A TCP port variable with its default. */
+export const Port = (value: number) => Type.Integer({ default: value, minimum: 1, maximum: 65_535 })
+
+/** Thrown by loadConfig: one line per bad variable, naming it. The message holds no secrets. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`Bad configuration (environment variables):\n${problems.map((p) => `  ${p}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the variables that the schema names. Text is converted as the schema says: integers and numbers in decimal,
+ * booleans true or false, arrays of strings comma-separated. An empty variable counts as unset; an unset one takes its
+ * default. Variables not in the schema are dropped.
+ *
+ * @throws ConfigError listing every bad variable by name, with what is expected and what was given.
+ */
+export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv = process.env): Static<T> {
+  const config: Record<string, unknown> = {}
+  const problems: string[] = []
+  const required: readonly string[] = schema.required ?? []
+  for (const [name, property] of Object.entries(schema.properties) as [string, SchemaFields][]) {
+    const text = env[name]
+    if (text === undefined || text === '') {
+      if (property.default !== undefined) config[name] = property.default
+      else if (required.includes(name)) problems.push(`${name} must be set to ${expected(property)}`)
+      continue
+    }
+    const value = property.type === 'array' ? splitList(text) : fromText(property, text)
+    if (Value.Check(property, value)) config[name] = value
+    else problems.push(`${name} must be ${expected(property)}, but is ${shown(name, text)}`)
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config as Static<T>
+}
+
+/** For server.ts: loadConfig, but a mistake is printed plainly to stderr and ends the process with code 1. */
+export function loadConfigOrExit<T extends TObject>(schema: T, env: NodeJS.ProcessEnv = process.env): Static<T> {
+  try {
+    return loadConfig(schema, env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}
+
+type SchemaFields = TSchema & {
+  type?: string
+  default?: unknown
+  description?: string
+  minimum?: number
+  maximum?: number
+  anyOf?: { const?: unknown }[]
+}
+
+const splitList = (text: string) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+
+function expected({ type, anyOf, minimum, maximum, description }: SchemaFields): string {
+  if (anyOf) return `one of ${anyOf.map((option) => option.const).join(', ')}`
+  if (type === 'boolean') return 'true or false'
+  if (type === 'integer' || type === 'number') {
+    const range = [minimum !== undefined && `from ${minimum}`, maximum !== undefined && `to ${maximum}`].filter(Boolean)
+    const kind = [type === 'integer' ? 'an integer' : 'a number', ...range].join(' ')
+    return description ? `${kind} (${description})` : kind
+  }
+  if (description) return description
+  return type === 'array' ? 'a comma-separated list' : 'text'
+}
+
+/** What was given, without secrets: they end up in terminals and logs. */
+function shown(name: string, text: string): string {
+  if (/SECRET|PASSWORD|TOKEN/.test(name)) return '(hidden)'
+  return JSON.stringify(text.replaceAll(/\/\/[^/\s,]*@/g, '//***@'))
+}

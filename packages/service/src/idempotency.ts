@@ -1,0 +1,146 @@
+/**
+ * Idempotency keys: the answer to a request, stored in the transaction of its effect, so that a repeated request gets
+ * the first one's answer and the effect happens once (draft-ietf-httpapi-idempotency-key-header).
+ */
+import { and, eq, lt, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { Clock } from './clock.ts'
+import { Problem } from './problem.ts'
+import type { Connection, Migration } from './sqlite.ts'
+
+/** How long an answer is kept. The promise to clients is "at least 24 h". */
+export const IDEMPOTENCY_RETENTION_MS = 25 * 60 * 60 * 1000
+
+export const idempotencyMigrations: readonly Migration[] = [
+  {
+    name: 'idempotency/1',
+    sql: `
+      CREATE TABLE idempotency_keys (
+        user_id TEXT NOT NULL,
+        route TEXT NOT NULL,
+        key TEXT NOT NULL,
+        request TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        location TEXT,
+        created_at INTEGER NOT NULL,
+        PRIMARY KEY (user_id, route, key)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);`,
+  },
+]
+
+export const idempotencyKeys = sqliteTable(
+  'idempotency_keys',
+  {
+    userId: text('user_id').notNull(),
+    route: text('route').notNull(),
+    key: text('key').notNull(),
+    request: text('request').notNull(),
+    status: integer('status').notNull(),
+    body: text('body').notNull(),
+    location: text('location'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.userId, t.route, t.key] })],
+)
+
+/** What a client gets, now or again. */
+export interface Answer<Body = unknown> {
+  readonly status: number
+  readonly body: Body
+  readonly location?: string
+  readonly replayed?: boolean
+}
+
+export interface IdempotentRequest {
+  readonly userId: string
+  /** Method and path pattern: the same key on another route is another key. */
+  readonly route: string
+  /** The Idempotency-Key header, or undefined when the client sent none. */
+  readonly key: string | undefined
+  /** The validated body. */
+  readonly body: object
+}
+
+/**
+ * Reads the header.
+ * @throws Problem idempotency_key_invalid unless it is one value of 1–255 printable ASCII characters.
+ */
+export function idempotencyKey(headers: {
+  readonly [name: string]: string | string[] | undefined
+}): string | undefined {
+  const value = headers['idempotency-key']
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(value)) throw new Problem('idempotency_key_invalid')
+  return value
+}
+
+export type IdempotencyWrites = ReturnType<typeof idempotencyWrites>
+
+export function idempotencyWrites(writer: Connection, clock: Clock) {
+  const db = drizzle(writer)
+  const p = sql.placeholder
+  const t = idempotencyKeys
+  const find = db
+    .select()
+    .from(t)
+    .where(and(eq(t.userId, p('userId')), eq(t.route, p('route')), eq(t.key, p('key'))))
+    .prepare()
+  const insert = db
+    .insert(t)
+    .values({
+      userId: p('userId'),
+      route: p('route'),
+      key: p('key'),
+      request: p('request'),
+      status: p('status'),
+      body: p('body'),
+      location: p('location'),
+      createdAt: p('createdAt'),
+    })
+    .prepare()
+  const purge = db
+    .delete(t)
+    .where(lt(t.createdAt, p('before')))
+    .prepare()
+
+  return {
+    /**
+     * Runs `effect` unless this user sent this key on this route before; then its stored answer is returned with
+     * `replayed`. Racing requests are serialised by the unit of work, so the later one finds the key.
+     * @throws Problem idempotency_key_reused when the key came with another body; whatever `effect` throws (then no
+     * key is stored).
+     */
+    once<Body>(request: IdempotentRequest, effect: () => Answer<Body>): Answer<Body> {
+      if (request.key === undefined) return effect()
+      const { userId, route, key } = request
+      const fingerprint = canonical(request.body)
+      const stored = find.get({ userId, route, key })
+      if (stored) {
+        if (stored.request !== fingerprint) throw new Problem('idempotency_key_reused')
+        const answer: Answer<Body> = { status: stored.status, body: JSON.parse(stored.body), replayed: true }
+        return stored.location === null ? answer : { ...answer, location: stored.location }
+      }
+      const answer = effect()
+      insert.run({
+        userId,
+        route,
+        key,
+        request: fingerprint,
+        status: answer.status,
+        body: JSON.stringify(answer.body),
+        location: answer.location ?? null,
+        createdAt: clock.now(),
+      })
+      return answer
+    },
+    /** Deletes the answers that are no longer promised; returns how many. */
+    purge: (): number => purge.run({ before: clock.now() - IDEMPOTENCY_RETENTION_MS }).changes,
+  }
+}
+
+/** One text per body whatever the order of its fields: what "the same body" means. */
+const canonical = (body: object): string =>
+  JSON.stringify(Object.fromEntries(Object.entries(body).sort(([a], [b]) => (a < b ? -1 : 1))))

@@ -1,0 +1,105 @@
+/**
+ * One SQLite file: opened so that COMMIT means "on the disk", and brought to the newest schema.
+ *
+ * Two connections: all writes go through `writer` (the unit of work owns it), all reads and the relay through
+ * `reader`, which therefore never sees an uncommitted row.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
+
+export type Connection = Database.Database
+
+export interface SqliteFile {
+  readonly writer: Connection
+  readonly reader: Connection
+  close(): void
+}
+
+export interface Migration {
+  /** Unique and never changed once released, such as `orders/1`. */
+  readonly name: string
+  readonly sql: string
+}
+
+/** How long opening may wait for another instance that migrates the same file. */
+const OPEN_BUSY_MS = 5_000
+/** A WAL file larger than this is cut back when it is reset; checkpoints start at a quarter of it. */
+const WAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+/**
+ * Opens (creating it if needed) the file and applies the migrations that it lacks.
+ * @throws when the file cannot be opened, is newer than this program, or does not take WAL with synchronous=FULL.
+ */
+export function openSqlite(file: string, migrations: readonly Migration[]): SqliteFile {
+  mkdirSync(dirname(file), { recursive: true })
+  const writer = new Database(file, { timeout: OPEN_BUSY_MS })
+  try {
+    writer.pragma('journal_mode = WAL')
+    // better-sqlite3 turns a reopened WAL file to NORMAL, which loses acknowledged commits in a power cut.
+    writer.pragma('synchronous = FULL')
+    writer.pragma('foreign_keys = ON')
+    writer.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`)
+    writer.pragma('wal_autocheckpoint = 4000')
+    assertDurable(writer)
+    migrate(writer, migrations)
+    // From here on a locked file must not block the event loop: the unit of work retries on a timer instead.
+    writer.pragma('busy_timeout = 0')
+    const reader = new Database(file, { readonly: true, timeout: 0 })
+    return {
+      writer,
+      reader,
+      close() {
+        reader.close()
+        writer.close()
+      },
+    }
+  } catch (error) {
+    writer.close()
+    throw error
+  }
+}
+
+function assertDurable(db: Connection): void {
+  const mode = db.pragma('journal_mode', { simple: true })
+  const synchronous = db.pragma('synchronous', { simple: true })
+  if (mode !== 'wal' || synchronous !== 2) {
+    throw new Error(`SQLite must run with journal_mode=wal, synchronous=2 (FULL); got ${mode}, ${synchronous}`)
+  }
+}
+
+function migrate(db: Connection, migrations: readonly Migration[]): void {
+  db.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT')
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const applied = new Set(db.prepare('SELECT name FROM migrations').pluck().all() as string[])
+    const known = new Set(migrations.map((m) => m.name))
+    const unknown = [...applied].filter((name) => !known.has(name))
+    if (unknown.length > 0) {
+      throw new Error(`the file ${db.name} was written by a newer version (migrations ${unknown.join(', ')})`)
+    }
+    for (const { name, sql } of migrations) {
+      if (applied.has(name)) continue
+      db.exec(sql)
+      db.prepare('INSERT INTO migrations (name, applied_at) VALUES (?, ?)').run(name, Date.now())
+    }
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.inTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/**
+ * Whether an error is the storage's trouble (locked, full, failing disk) and not the caller's mistake: such errors
+ * pass, so they are answered 503 or retried and never count against a message.
+ */
+export function isStorageError(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  if (typeof code !== 'string') return false
+  return code === 'STORE_UNAVAILABLE' || STORAGE_CODES.test(code)
+}
+const STORAGE_CODES = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|NOMEM|CANTOPEN|READONLY|CORRUPT|NOTADB|PROTOCOL|INTERRUPT)/
+
+export const isBusy = (error: unknown): boolean =>
+  /^SQLITE_(BUSY|LOCKED)/.test(String((error as { code?: unknown } | null)?.code))
