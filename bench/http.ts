@@ -19,7 +19,11 @@ export interface Connection {
 }
 
 export function openConnection(baseUrl: string): Connection {
-  const client = new Client(baseUrl, { pipelining: 1, headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS })
+  const client = new Client(baseUrl, {
+    pipelining: 1,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    bodyTimeout: REQUEST_TIMEOUT_MS,
+  })
   return {
     post(path, headers, body, done) {
       const answer = { status: 0, body: '' }

@@ -37,13 +37,16 @@ function nameOf(pid: number, root: string): string | null {
     const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
     const cwd = readlinkSync(`/proc/${pid}/cwd`)
     const ours = cwd === root || cwd.startsWith(`${root}/`)
-    if (basename(args[0] ?? '') === 'nats-server') return ours || args.some((a) => a.includes(root)) ? 'nats-server' : null
+    if (basename(args[0] ?? '') === 'nats-server')
+      return ours || args.some((a) => a.includes(root)) ? 'nats-server' : null
     if (!basename(args[0] ?? '').startsWith('node')) return null
     // The script is node's first argument that is not one of its own options.
     const script = args.slice(1).find((arg) => !arg.startsWith('-'))
     const path = script ? resolve(cwd, script) : ''
     if (path === `${root}/scripts/run.ts`) return 'run'
-    const service = path.startsWith(`${root}/`) ? /^([a-z-]+)\/src\/server\.ts$/.exec(path.slice(root.length + 1)) : null
+    const service = path.startsWith(`${root}/`)
+      ? /^([a-z-]+)\/src\/server\.ts$/.exec(path.slice(root.length + 1))
+      : null
     return service?.[1] ?? null
   } catch {
     return null // It ended meanwhile, or is not ours to look at.

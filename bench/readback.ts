@@ -53,38 +53,37 @@ export async function waitForLast(api: Api, load: Load, progress: (text: string)
       if (items.some((letter) => letter.orderId === last.id)) return
     }
     const waited = performance.now() - started
-    if (waited > SETTLE_DEADLINE_MS) throw new Error(`order ${last.id} is not settled ${SETTLE_DEADLINE_MS / 1000} s later`)
+    if (waited > SETTLE_DEADLINE_MS)
+      throw new Error(`order ${last.id} is not settled ${SETTLE_DEADLINE_MS / 1000} s later`)
     if (polls % 10 === 0) progress(`settling: ${Math.round(waited / 1000)} s, outbox backlog ${await backlog(api)}`)
     await pause(POLL_MS)
   }
 }
 
 /**
- * Reads the orders and letters that are newer than the last time, waiting until every order is settled. Returns them
- * with what is wrong about them; marks them as read back.
+ * Reads the orders and letters that are newer than the last time, waiting until every order is settled. Returns the
+ * settled ones and marks all as read back; whether they are right is for `auditAll` to say.
  */
 export async function readSettled(api: Api, users: readonly BenchUser[], progress: (text: string) => void) {
   const settled: SettledOrder[] = []
-  const wrong: string[] = []
   const deadline = performance.now() + SETTLE_DEADLINE_MS
   await eachOf(users, api.connections, async (user) => {
-    const accepted = user.accepted.slice(user.readBack)
-    if (accepted.length === 0) return
-    const { orders, letters } = await readUntilSettled(api, user, deadline)
-    wrong.push(...checkOrders(user.id, accepted, orders, letters))
-    settled.push(...withLetters(orders, letters))
+    if (user.accepted.length === user.readBack) return
+    const { orders, letters } = await readUntilSettled(api, user.id, user.newestOrder, user.newestLetter, deadline)
+    for (const order of withLetters(orders, letters)) settled.push(order)
     user.readBack = user.accepted.length
     user.newestOrder = orders[0]?.id ?? user.newestOrder
     user.newestLetter = letters[0]?.id ?? user.newestLetter
     progress(`reading back: ${settled.length} orders`)
   })
-  return { settled, wrong }
+  return settled
 }
 
-async function readUntilSettled(api: Api, user: BenchUser, deadline: number) {
+/** Orders and letters newer than the given ones, read again until each order is settled or the deadline has passed. */
+async function readUntilSettled(api: Api, user: string, order: string | null, letter: string | null, deadline: number) {
   for (;;) {
-    const orders = await readNewer<Order>(api, '/orders', user.id, user.newestOrder)
-    const letters = await readNewer<Letter>(api, '/notifications', user.id, user.newestLetter)
+    const orders = await readNewer<Order>(api, '/orders', user, order)
+    const letters = await readNewer<Letter>(api, '/notifications', user, letter)
     if (unsettled(orders, letters).length === 0 || performance.now() > deadline) return { orders, letters }
     await pause(POLL_MS)
   }
@@ -112,7 +111,11 @@ export interface Audit {
 }
 
 /** Reads everything of all users once more, from the beginning, and checks orders, letters and money. */
-export async function auditAll(api: Api, users: readonly BenchUser[], progress: (text: string) => void): Promise<Audit> {
+export async function auditAll(
+  api: Api,
+  users: readonly BenchUser[],
+  progress: (text: string) => void,
+): Promise<Audit> {
   const counts = { users: 0, orders: 0, letters: 0, entries: 0 }
   const wrong = { wrongOrders: [] as string[], wrongLedgers: [] as string[], wrongDebits: [] as string[] }
   await eachOf(users, api.connections, async (user) => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Guard } from './guard.ts'
 
@@ -30,6 +30,8 @@ export interface Death {
   readonly livedMs: number
   /** Deaths in a row, each less than 10 s after its start. */
   readonly quickDeaths: number
+  /** Where this run's output begins in the log, in bytes. */
+  readonly logOffset: number
   /** null when it will not be started again. */
   readonly restartInMs: number | null
 }
@@ -57,6 +59,17 @@ export interface ManagedProcess {
   terminate(graceMs: number): Promise<void>
 }
 
+/** Every process that this Node process runs at the moment. */
+const running = new Set<ManagedProcess>()
+
+/** SIGKILL to all of them; none is started again. */
+export function killAll() {
+  for (const process of running) {
+    process.restart = false
+    process.kill('SIGKILL')
+  }
+}
+
 export function createManagedProcess(spec: ProcessSpec): ManagedProcess {
   let child: ChildProcess | undefined
   let ended: Promise<void> = Promise.resolve()
@@ -68,6 +81,7 @@ export function createManagedProcess(spec: ProcessSpec): ManagedProcess {
     if (child) return
     const [file, ...args] = spec.command
     const log = openSync(spec.logFile, 'a')
+    const logOffset = fstatSync(log).size
     const startedAt = performance.now()
     // Its own session: Ctrl-C in the terminal reaches only the supervisor, which then stops everything in order.
     const started = spawn(file, args, {
@@ -79,15 +93,17 @@ export function createManagedProcess(spec: ProcessSpec): ManagedProcess {
     })
     closeSync(log)
     child = started
+    running.add(self)
     const { pid } = started
     if (pid) spec.guard.add(pid)
     ended = new Promise((resolve) => {
       const end = (reason: string) => {
         if (child !== started) return
         child = undefined
+        running.delete(self)
         if (pid) spec.guard.remove(pid)
         resolve()
-        died(reason, performance.now() - startedAt)
+        died(reason, performance.now() - startedAt, logOffset)
       }
       started.once('error', (error) => end(error.message))
       started.once('exit', (code, signal) => end(signal ? `signal ${signal}` : `exit code ${code}`))
@@ -95,12 +111,12 @@ export function createManagedProcess(spec: ProcessSpec): ManagedProcess {
     spec.onStart?.(self)
   }
 
-  function died(reason: string, livedMs: number) {
+  function died(reason: string, livedMs: number, logOffset: number) {
     quickDeaths = livedMs < STABLE_AFTER_MS ? quickDeaths + 1 : 0
     const growth = 2 ** Math.max(0, quickDeaths - 1)
     const restartInMs = self.restart ? Math.min(FIRST_RESTART_DELAY_MS * growth, RESTART_DELAY_MS_MAX) : null
     if (restartInMs !== null) restartTimer = setTimeout(() => self.restart && start(), restartInMs)
-    spec.onDeath?.({ process: self, reason, livedMs, quickDeaths, restartInMs })
+    spec.onDeath?.({ process: self, reason, livedMs, quickDeaths, logOffset, restartInMs })
   }
 
   async function terminate(graceMs: number) {

@@ -23,6 +23,7 @@ export interface Exchange {
   request: IncomingMessage
   response: ServerResponse
   requestId: string
+  log: { warn(fields: object, message: string): void }
   upstream: Upstream
   /** The request's target at the service. */
   path: string
@@ -32,11 +33,14 @@ export interface Exchange {
 
 /** Answers the exchange's request, always: with the instance's answer or with a problem of the gateway's own. */
 export function proxy(exchange: Exchange): void {
-  const { request } = exchange
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers
-  if (length === undefined && encoding === undefined) return exchangeWith(exchange, null)
-  if (Number(length) > MAX_BODY_BYTES) return refuseBody(exchange)
+  const { 'content-length': length, 'transfer-encoding': encoding } = exchange.request.headers
+  if (length === undefined && encoding === undefined) exchangeWith(exchange, null)
+  else if (Number(length) > MAX_BODY_BYTES) refuseBody(exchange)
+  else collectBody(exchange)
+}
 
+function collectBody(exchange: Exchange) {
+  const { request } = exchange
   const chunks: Buffer[] = []
   let size = 0
   request.on('data', (chunk: Buffer) => {
@@ -52,7 +56,7 @@ export function proxy(exchange: Exchange): void {
 
 /** The whole of what happens between the complete request and the end of its answer. */
 function exchangeWith(exchange: Exchange, body: Buffer | null): void {
-  const { request, response, upstream, path, requestId, locationPrefix } = exchange
+  const { request, response, upstream, path, requestId, locationPrefix, log } = exchange
   const method = request.method as Dispatcher.HttpMethod
   const headers = requestHeaders(request, requestId)
   const repeatable = method === 'GET' || method === 'HEAD'
@@ -61,25 +65,26 @@ function exchangeWith(exchange: Exchange, body: Buffer | null): void {
   let answered = false
   let abort: (() => void) | undefined
   const deadline = setTimeout(() => {
-    fail('upstream_timeout')
+    fail('upstream_timeout', 'deadline')
     abort?.()
   }, ANSWER_DEADLINE_MS)
 
   attempt(upstream.pick())
 
   function attempt(instance: Instance | undefined) {
-    if (instance === undefined) return fail('upstream_unavailable')
+    if (instance === undefined) return fail('upstream_unavailable', 'no instance')
     attempts++
     instance.pool.dispatch({ method, path, headers, body }, handlerFor(instance))
   }
 
-  function fail(code: ProblemCode) {
+  function fail(code: ProblemCode, cause: string | undefined) {
     answered = true
     clearTimeout(deadline)
+    log.warn({ upstream: upstream.name, code, cause, attempts }, 'request not served')
     answerProblem(response, new Problem(code), requestId)
   }
 
-  function handlerFor(instance: Instance): Dispatcher.DispatchHandler {
+  function handlerFor(instance: Instance): Dispatcher.DispatchHandlers {
     let sent = false
     let goOn = () => {}
     return {
@@ -119,7 +124,7 @@ function exchangeWith(exchange: Exchange, body: Buffer | null): void {
           // The only instance may have closed a connection that it kept open too long: that is worth a second try.
           return attempt(next ?? (refused ? undefined : instance))
         }
-        fail(error.code === 'UND_ERR_CONNECT_TIMEOUT' ? 'upstream_timeout' : 'upstream_unavailable')
+        fail(error.code === 'UND_ERR_CONNECT_TIMEOUT' ? 'upstream_timeout' : 'upstream_unavailable', error.code)
       },
     }
   }
@@ -155,7 +160,7 @@ function whenWritable(response: ServerResponse, callback: () => void) {
     callback()
   }
   response.on('drain', once)
-  response.on('close', once)
+  
 }
 
 function prefixLocation(fields: string[], prefix: string) {

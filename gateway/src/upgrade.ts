@@ -6,7 +6,8 @@
  * The answer is parsed, not piped blindly: after a refusal the client could otherwise go on speaking HTTP to the
  * service over the same socket, past the routing.
  */
-import { type ClientRequest, type IncomingMessage, request as httpRequest, ServerResponse } from 'node:http'
+import { randomUUID } from 'node:crypto'
+import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Problem } from '@checkout/service/problem.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
@@ -20,7 +21,7 @@ type Log = { info(fields: object, message: string): void }
 
 export interface Upgrades {
   /** Takes over a client's socket after an upgrade request; `head` is what it has sent behind the request. */
-  accept(request: IncomingMessage, socket: Socket, head: Buffer, requestId: string): void
+  accept(request: IncomingMessage, socket: Socket, head: Buffer): void
   /** Closes every socket that was taken over, so that each client notices and connects elsewhere. */
   close(): void
 }
@@ -28,7 +29,8 @@ export interface Upgrades {
 export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
   const open = new Set<Socket>()
 
-  function accept(request: IncomingMessage, socket: Socket, head: Buffer, requestId: string) {
+  function accept(request: IncomingMessage, socket: Socket, head: Buffer) {
+    const requestId = requestIdOf(request)
     open.add(socket)
     socket.on('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
@@ -36,7 +38,7 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
     const headers = requestHeaders(request, requestId)
     headers.push('connection', 'Upgrade', 'upgrade', request.headers.upgrade ?? 'websocket')
     const logEnd = (status: number, instance?: Instance) =>
-      log.info({ reqId: requestId, url: request.url, status, instance: instance?.origin }, 'upgrade')
+      log.info({ reqId: requestId, url: request.url, status, to: instance?.origin }, 'upgrade')
 
     const answerLast = () => responseOn(request, socket)
     attempt(new Set())
@@ -56,16 +58,19 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
       const giveUp = () => attempted.destroy()
       socket.once('close', giveUp)
       let timedOut = false
+      let answered = false
       attempted.on('timeout', () => {
         timedOut = true
         attempted.destroy()
       })
       attempted.on('upgrade', (answer, upstreamSocket, upstreamHead) => {
+        answered = true
         socket.off('close', giveUp)
         logEnd(101, instance)
         join(socket, head, upstreamSocket as Socket, upstreamHead, statusLineAndHeaders(answer, requestId))
       })
       attempted.on('response', (refusal) => {
+        answered = true
         logEnd(refusal.statusCode ?? 502, instance)
         const response = answerLast()
         response.writeHead(refusal.statusCode ?? 502, [
@@ -78,7 +83,7 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
       })
       attempted.on('error', (error: NodeJS.ErrnoException) => {
         socket.off('close', giveUp)
-        if (socket.destroyed || attempted.res) return
+        if (socket.destroyed || answered) return
         if (timedOut) return fail('upstream_timeout')
         if (error.code === 'ECONNREFUSED') upstream.drop(instance)
         else upstream.suspect(instance)
@@ -100,6 +105,12 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
       for (const socket of open) socket.destroy()
     },
   }
+}
+
+/** As for every other request: a caller's id is kept when it is safe to log and echo. */
+function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
 }
 
 /** Two sockets as one: pipe() holds a side back while the other does not read, and either's end ends both. */

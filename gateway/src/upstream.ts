@@ -63,7 +63,7 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
     if (instance.live === isLive || closed) return
     instance.live = isLive
     live = instances.filter((one) => one.live)
-    const fields = { upstream: name, instance: instance.origin, live: live.length }
+    const fields = { upstream: name, url: instance.origin, live: live.length }
     if (isLive) log.info(fields, 'instance joined')
     else log.warn(fields, 'instance dropped')
   }

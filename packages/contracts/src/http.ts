@@ -36,10 +36,9 @@ export type EntryKind = (typeof entryKinds)[number]
 export const LedgerEntry = Type.Object(
   {
     id: Uuid,
-    kind: Type.Union(
-      entryKinds.map((k) => Type.Literal(k)),
-      { description: 'Gives the sign: deposit adds; withdrawal and debit (payment of an order) subtract.' },
-    ),
+    kind: Type.Enum(entryKinds, {
+      description: 'Gives the sign: deposit adds; withdrawal and debit (payment of an order) subtract.',
+    }),
     amount: Amount,
     balanceAfter: Balance,
     orderId: nullable(Uuid),
@@ -52,7 +51,7 @@ export const LedgerPage = page(LedgerEntry, 'LedgerPage')
 export const NewOrder = Type.Object({ amount: Amount, description: Description }, { ...strict, $id: 'NewOrder' })
 export const orderStatuses = ['pending', 'paid', 'failed'] as const
 export type OrderStatus = (typeof orderStatuses)[number]
-export const OrderStatus = Type.Union(orderStatuses.map((s) => Type.Literal(s)))
+export const OrderStatus = Type.Enum(orderStatuses)
 export const Order = Type.Object(
   {
     id: Uuid,
@@ -87,15 +86,14 @@ export const Letter = Type.Object(
     seq: Type.Integer({ minimum: 1, description: "Number of the letter among the user's letters, without gaps." }),
     id: Uuid,
     userId: UserId,
-    kind: Type.Union(letterKinds.map((k) => Type.Literal(k))),
+    kind: Type.Enum(letterKinds),
     orderId: nullable(Uuid),
     to: nullable(Type.String({ description: "The user's e-mail address; null until the user has registered." })),
     subject: Type.String(),
     body: Type.String(),
-    mail: Type.Union(
-      mailStates.map((m) => Type.Literal(m)),
-      { description: 'Whether it is mailed too: none (mailing is off or no address), queued, sent, failed.' },
-    ),
+    mail: Type.Enum(mailStates, {
+      description: 'Whether it is mailed too: none (mailing is off or no address), queued, sent, failed.',
+    }),
     createdAt: Timestamp,
     sentAt: nullable(Timestamp),
   },
@@ -124,8 +122,8 @@ export const ServiceStatus = Type.Object(
     service: Type.String(),
     version: Type.String(),
     instance: Type.Integer(),
-    store: Type.Union([Type.Literal('ok'), Type.Literal('failed')]),
-    nats: Type.Union([Type.Literal('ok'), Type.Literal('degraded')]),
+    store: Type.Enum(['ok', 'failed']),
+    nats: Type.Enum(['ok', 'degraded']),
     outboxBacklog: Type.Integer({ description: 'Outbox rows not yet published.' }),
     oldestUnpublishedMs: Type.Integer({ description: 'Age of the oldest of them in ms; 0 when there is none.' }),
     deadLetters: Type.Integer(),

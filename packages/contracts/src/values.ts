@@ -46,7 +46,6 @@ export const Timestamp = Type.String({
   examples: ['2026-11-22T10:15:30.123Z'],
 })
 
-export const FailureReason = Type.Union([Type.Literal('insufficient_funds'), Type.Literal('account_not_found')], {
-  description: 'Why the payment was declined.',
-})
-export type FailureReason = 'insufficient_funds' | 'account_not_found'
+export const failureReasons = ['insufficient_funds', 'account_not_found'] as const
+export type FailureReason = (typeof failureReasons)[number]
+export const FailureReason = Type.Enum(failureReasons, { description: 'Why the payment was declined.' })

@@ -18,6 +18,7 @@ import {
   StorageType,
 } from '@nats-io/jetstream'
 import { connect, createInbox, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
+import { Type } from 'typebox'
 import type { Broker, Delivery, DurableState, Outgoing, Pull, StreamState } from './broker.ts'
 
 /** A dead broker is noticed within about two of these. */
@@ -36,6 +37,15 @@ const PULL_HEARTBEAT_MS = 1_000
 
 /** A publish was refused, not answered, or answered with an unexpected sequence: what is in the stream is unknown. */
 export class PublishFailed extends Error {}
+
+/** To be spread into a service's configuration schema. */
+export const streamMaxBytes = {
+  STREAM_MAX_BYTES: Type.Integer({
+    default: 2 * 1024 ** 3,
+    minimum: 1024 ** 2,
+    description: 'bytes that a stream may hold before publishing waits',
+  }),
+}
 
 export interface JetStreamOptions {
   /** `nats://host:port`, several separated by commas; may carry `user:password@`. */

@@ -22,3 +22,7 @@ function nextRandom(): string {
   used += 48
   return block.slice(used - 48, used)
 }
+
+/** The traceparent of an HTTP request, as it came. */
+export const traceparentOf = (headers: NodeJS.Dict<string | string[]>): string | undefined =>
+  typeof headers.traceparent === 'string' ? headers.traceparent : undefined

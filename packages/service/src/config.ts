@@ -14,18 +14,7 @@ export const serviceConfig = {
     description: 'a NATS URL such as nats://127.0.0.1:4222 (several: comma-separated)',
   }),
   CURRENCY: Type.String({ default: 'RUB', pattern: '^[A-Z]{3}$', description: 'an ISO 4217 code such as RUB' }),
-  LOG_LEVEL: Type.Union(
-    [
-      Type.Literal('trace'),
-      Type.Literal('debug'),
-      Type.Literal('info'),
-      Type.Literal('warn'),
-      Type.Literal('error'),
-      Type.Literal('fatal'),
-      Type.Literal('silent'),
-    ],
-    { default: 'info' },
-  ),
+  LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
   RATE_LIMIT_PER_MINUTE: Type.Integer({ default: 0, minimum: 0, description: 'requests per user and minute, 0 = off' }),
 }
 
@@ -86,7 +75,7 @@ type SchemaFields = TSchema & {
   description?: string
   minimum?: number
   maximum?: number
-  anyOf?: { const?: unknown }[]
+  enum?: unknown[]
 }
 
 const splitList = (text: string) =>
@@ -95,8 +84,8 @@ const splitList = (text: string) =>
     .map((item) => item.trim())
     .filter((item) => item !== '')
 
-function expected({ type, anyOf, minimum, maximum, description }: SchemaFields): string {
-  if (anyOf) return `one of ${anyOf.map((option) => option.const).join(', ')}`
+function expected({ type, enum: values, minimum, maximum, description }: SchemaFields): string {
+  if (values) return `one of ${values.join(', ')}`
   if (type === 'boolean') return 'true or false'
   if (type === 'integer' || type === 'number') {
     const range = [minimum !== undefined && `from ${minimum}`, maximum !== undefined && `to ${maximum}`].filter(Boolean)

@@ -1,4 +1,5 @@
 /** OpenAPI 3.1 and Swagger UI at `/docs/`, generated from the routes' schemas. */
+import { STATUS_CODES } from 'node:http'
 import { Problem as ProblemSchema, ref } from '@checkout/contracts/http.ts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -30,7 +31,11 @@ export const bodyErrors = [
 export function responses<S extends Record<number, unknown>>(success: S, codes: readonly ProblemCode[]): S {
   const byStatus = Map.groupBy(new Set(codes), (code) => problemCodes[code].status)
   const problems = [...byStatus].map(([status, group]) => [status, problemResponse(group)] as const)
-  return { ...success, ...Object.fromEntries(problems) }
+  const described = Object.entries(success).map(([status, schema]) => [
+    status,
+    { description: STATUS_CODES[status], ...(schema as object) },
+  ])
+  return { ...Object.fromEntries(described), ...Object.fromEntries(problems) }
 }
 
 function problemResponse(codes: readonly ProblemCode[]) {

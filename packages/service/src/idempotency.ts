@@ -64,19 +64,6 @@ export interface IdempotentRequest {
   readonly body: object
 }
 
-/**
- * Reads the header.
- * @throws Problem idempotency_key_invalid unless it is one value of 1–255 printable ASCII characters.
- */
-export function idempotencyKey(headers: {
-  readonly [name: string]: string | string[] | undefined
-}): string | undefined {
-  const value = headers['idempotency-key']
-  if (value === undefined) return undefined
-  if (typeof value !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(value)) throw new Problem('idempotency_key_invalid')
-  return value
-}
-
 export type IdempotencyWrites = ReturnType<typeof idempotencyWrites>
 
 export function idempotencyWrites(writer: Connection, clock: Clock) {

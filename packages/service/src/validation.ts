@@ -93,23 +93,26 @@ export function fieldErrors(errors: readonly ErrorObject[], part: string): Field
   return [...answer.values()]
 }
 
-/** Within a union every branch complains; the union's own line says it once, unless only one branch is of use. */
-function isBranchNoise(error: ErrorObject, unions: ReadonlySet<string>, all: readonly ErrorObject[]): boolean {
-  if (!unions.has(error.instancePath)) return false
-  if (error.keyword === 'anyOf') return usefulBranch(error.instancePath, all)
-  return error.keyword === 'const' || error.keyword === 'type'
-}
+const branchKeywords = new Set(['anyOf', 'const', 'enum', 'type'])
 
-const usefulBranch = (path: string, all: readonly ErrorObject[]) =>
-  all.some(
-    (e) => e.instancePath.startsWith(path) && !['anyOf', 'const', 'type'].includes(e.keyword) && e.keyword !== 'enum',
-  )
+/** Within a union every branch complains; the union's own line says it once, unless a branch says something exact. */
+function isBranchNoise(error: ErrorObject, unions: ReadonlySet<string>, all: readonly ErrorObject[]): boolean {
+  const path = error.instancePath
+  if (!unions.has(path)) return false
+  if (error.keyword !== 'anyOf') return branchKeywords.has(error.keyword)
+  const isExact = (e: ErrorObject) => e.instancePath === path || e.instancePath.startsWith(`${path}/`)
+  return all.some((e) => isExact(e) && !branchKeywords.has(e.keyword))
+}
 
 function unionMessage(union: ErrorObject, all: readonly ErrorObject[]): string {
   const here = all.filter((e) => e.instancePath === union.instancePath)
-  const values = here.filter((e) => e.keyword === 'const').map((e) => e.params.allowedValue)
+  const values = here.flatMap(({ keyword, params }) =>
+    keyword === 'const' ? [params.allowedValue] : keyword === 'enum' ? params.allowedValues : [],
+  )
   if (values.length > 0) return `must be one of ${values.join(', ')}`
-  const types = here.filter((e) => e.keyword === 'type').map((e) => typeName(e.params.type))
+  const types = here
+    .filter((e) => e.keyword === 'type' && !(e.params.type === 'null' && e.instancePath === '')) // noBody's null
+    .map((e) => typeName(e.params.type))
   return `must be ${types.join(' or ')}`
 }
 

@@ -1,0 +1,62 @@
+# Works with any Node.js from 20 on: npm installs the pinned Node 24 into node_modules, and that one runs everything.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-pinned demo bench check lint format clean
+
+NODE := node_modules/.bin/node
+INSTALLED := node_modules/.package-lock.json
+TAP_BUILT := node_modules/.tap-built
+# Before the install node_modules/.bin must not be on PATH: npm would run on the Node that it replaces.
+PATH_WITHOUT_MODULES = $$(printf '%s' "$$PATH" | tr ':' '\n' | grep -v '/node_modules/\.bin$$' | paste -sd: -)
+WITH_NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
+
+help: ## this list
+	@echo "make <target>:"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+run: $(INSTALLED) ## install what is missing, then the whole system on http://localhost:8080 (PORT=, INSTANCES=, NATS_URL=)
+	@$(NODE) scripts/run.ts
+
+test: $(INSTALLED) $(TAP_BUILT) ## all tests on a real nats-server of their own, then one coverage table
+	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts)" && export NATS_SERVER && $(WITH_NODE) npm test --silent
+
+test-pinned: $(INSTALLED) $(TAP_BUILT) ## the delivery suite and the system tests on the pinned nats-server
+	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts --pinned)" && export NATS_SERVER && \
+		$(WITH_NODE) npm run test-delivery --silent
+
+demo: $(INSTALLED) ## both scenarios step by step, against a running system
+	@$(NODE) scripts/demo.ts
+
+bench: $(INSTALLED) ## load and latency, against a running system
+	@$(NODE) bench/bench.ts
+
+check: $(INSTALLED) ## types
+	@$(WITH_NODE) npm run check --silent
+
+lint: $(INSTALLED) ## formatting and lint rules
+	@$(WITH_NODE) npm run lint --silent
+
+format: $(INSTALLED) ## format and fix
+	@$(WITH_NODE) npm run format --silent
+
+clean: ## remove data, tools and installed packages
+	rm -rf .data .tools .tap coverage node_modules
+
+# npm ci, only when node_modules is missing or older than package-lock.json. Install scripts stay off but for the
+# `node` package, whose script fetches Node 24: better-sqlite3 ships its binary, and npm's implicit node-gyp run would
+# ask for Python and make.
+$(INSTALLED): package-lock.json
+	@PATH="$(PATH_WITHOUT_MODULES)"; \
+	command -v node >/dev/null || { echo "Node.js 20 or newer is needed, and there is none: https://nodejs.org" >&2; exit 1; }; \
+	command -v npm >/dev/null || { echo "npm is needed, and there is none; it comes with Node.js: https://nodejs.org" >&2; exit 1; }; \
+	node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || \
+		{ echo "Node.js 20 or newer is needed; this is $$(node --version): https://nodejs.org" >&2; exit 1; }; \
+	echo "Installing npm packages (half a minute the first time) ..."; \
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || exit 1; \
+	echo "Installing Node.js 24 ..."; \
+	npm rebuild node --loglevel=error >/dev/null || { rm -f $@; exit 1; }; \
+	$(NODE) --version >/dev/null || { rm -f $@; echo "the Node.js that npm installed does not run" >&2; exit 1; }; \
+	touch $@
+
+# tap loads its plugins from a class that it generates into node_modules: once per install and per .taprc.
+$(TAP_BUILT): .taprc $(INSTALLED)
+	@$(WITH_NODE) tap build && touch $@

@@ -1,0 +1,136 @@
+/**
+ * `make bench`: what the running system does per second and how soon, its memory and CPU, this machine's limits
+ * beside it, and at the end whether every order, letter and kopeck is right. What each number means is said in
+ * cell.ts, the soak in soak.ts. Exit code 1 when something is wrong (or, in a soak, keeps growing), 2 when it could
+ * not be measured.
+ */
+import { cpus } from 'node:os'
+import { resolve } from 'node:path'
+import { type Cell, measureCell, medianCell } from './cell.ts'
+import { type Api, openApi } from './http.ts'
+import { type Limit, measureLimits } from './limits.ts'
+import { postOrders } from './load.ts'
+import { type Options, readOptions, usage } from './options.ts'
+import { findProcesses, memory } from './processes.ts'
+import { auditAll } from './readback.ts'
+import { cellTable, type Memory, processTable, type Result, refusals, targets, verdict } from './report.ts'
+import { type Soak, soak as soakFor } from './soak.ts'
+import { count, progressLine, table } from './table.ts'
+import { type BenchUser, createUsers } from './users.ts'
+
+const WARM_UP_SECONDS = 3
+const WARM_UP_CONNECTIONS = 16
+/** Enough to keep the services busy while setting up and reading back. */
+const API_CONNECTIONS = 32
+
+const root = resolve(import.meta.dirname, '..')
+const dataDir = resolve(root, process.env.DATA_DIR || '.data')
+const natsUrl = process.env.NATS_URL || 'nats://127.0.0.1:4222'
+const progress = progressLine(process.stderr)
+
+async function main(options: Options) {
+  const print = options.json ? () => {} : (text: string) => console.log(text)
+  const api = openApi(options.baseUrl, API_CONNECTIONS)
+  await assertRunning(api, options.baseUrl)
+  print(
+    `${options.baseUrl} · ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown CPU'} · Node ${process.versions.node}\n`,
+  )
+  const [hot, ...many] = await createUsers(api, options.users + 1, progress.show)
+  const users = [hot as BenchUser, ...many]
+  progress.clear()
+
+  const result = options.minutes
+    ? await runSoak(options, api, many, print)
+    : await runCells(options, api, [many, [hot as BenchUser]], print)
+  const memories = peaks()
+  if (memories.length) print(`${processTable(memories, result.cells)}\n`)
+  const limits = options.limits && !options.minutes ? await measureLimits(dataDir, natsUrl, progress.show) : []
+  progress.clear()
+  if (limits.length) print(`${limitTable(limits)}\n`)
+
+  const audit = await auditAll(api, users, progress.show)
+  progress.clear()
+  await api.close()
+  const lines = verdict(audit, result, users)
+  const aims = targets(result.cells, memories)
+  if (aims.length) print(`${aims.join('\n')}\n`)
+  print(lines.map(({ good, text }) => `${good ? '✓' : '✗'} ${text}`).join('\n'))
+  if (options.json)
+    console.log(JSON.stringify({ options, ...result, processes: memories, limits, verdict: lines }, null, 2))
+  if (lines.some((line) => !line.good)) process.exitCode = 1
+}
+
+async function assertRunning(api: Api, baseUrl: string) {
+  await api.get('/status/orders').catch((error: Error & { code?: string }) => {
+    if (error.code === 'ECONNREFUSED') throw new Error(`nothing listens at ${baseUrl}: start it with make run`)
+    throw error
+  })
+}
+
+type Print = (text: string) => void
+
+async function runCells(options: Options, api: Api, crowds: BenchUser[][], print: Print): Promise<Result> {
+  const { baseUrl, connections, rounds } = options
+  const cell = (name: string, users: BenchUser[], width: number, seconds: number) => {
+    const crowd = `${users.length} user${users.length > 1 ? 's' : ''}`
+    const show = (text: string) => progress.show(`${name}: ${crowd}, ${width} connections: ${text}`)
+    const posting = (accepted: number, s: number) =>
+      show(`${Math.round(s)} of ${seconds} s, ${accepted} accepted (${Math.round(accepted / s)}/s)`)
+    const post = () => postOrders({ baseUrl, users, connections: width, seconds, progress: posting })
+    return measureCell({ api, root, users, connections: width, post, progress: show })
+  }
+  let unanswered = 0
+  for (const users of crowds) {
+    unanswered += (await cell('warming up', users, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)).unanswered
+  }
+  const plan = connections.flatMap((width) => crowds.map((users) => ({ users, width, measured: [] as Cell[] })))
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const [i, { users, width, measured }] of plan.entries()) {
+      const name = `round ${round} of ${rounds}, cell ${i + 1} of ${plan.length}`
+      measured.push(await cell(name, users, width, options.seconds))
+    }
+  }
+  progress.clear()
+  const cells = plan.map(({ measured }) => medianCell(measured as [Cell, ...Cell[]]))
+  print(`${cellTable(cells)}\n`)
+  for (const line of refusals(cells)) print(line)
+  return { cells, unanswered: cells.reduce((sum, { unanswered: more }) => sum + more, unanswered) }
+}
+
+async function runSoak(options: Options, api: Api, users: BenchUser[], print: Print): Promise<Result> {
+  const { baseUrl, rate } = options
+  const connections = Math.max(...options.connections)
+  const load = { baseUrl, users, connections, seconds: options.minutes * 60, rate }
+  const printLine = (text: string) => {
+    progress.clear()
+    print(text)
+  }
+  let soaked: Soak | undefined
+  const post = async () => {
+    const [posted, soak] = await soakFor({ api, root, dataDir, load, progress: progress.show, print: printLine })
+    soaked = soak
+    return posted
+  }
+  const cell = await measureCell({ api, root, users, connections, post, progress: progress.show })
+  printLine(`\n${cellTable([cell])}\n`)
+  for (const line of refusals([cell])) print(line)
+  return { cells: [cell], unanswered: cell.unanswered, ...(soaked && { soak: soaked }) }
+}
+
+const peaks = (): Memory[] =>
+  findProcesses(root).map(({ pid, name }) => ({ pid, name, peakMiB: memory(pid)?.peakMiB ?? Number.NaN }))
+
+const limitTable = (limits: readonly Limit[]) =>
+  table(
+    ["this machine's limits", 'per second'],
+    limits.map(({ what, perSecond, why }) => [why ? `${what} (not measured: ${why})` : what, count(perSecond)]),
+  )
+
+try {
+  if (process.argv.includes('--help')) console.log(usage)
+  else await main(readOptions(process.argv.slice(2), process.env))
+} catch (error) {
+  progress.clear()
+  console.error(`✗ ${error instanceof Error ? error.message : error}`)
+  process.exitCode = 2
+}

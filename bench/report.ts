@@ -1,0 +1,156 @@
+/** The tables of a bench run, its targets and its verdict. */
+import type { Cell } from './cell.ts'
+import type { Audit } from './readback.ts'
+import type { Soak } from './soak.ts'
+import { count, table } from './table.ts'
+import type { BenchUser } from './users.ts'
+
+/** How many wrong things of one kind are printed. */
+const EXAMPLES = 5
+
+export interface Result {
+  cells: Cell[]
+  /** Requests without an answer, the warm-up's included. */
+  unanswered: number
+  soak?: Soak
+}
+
+export interface Memory {
+  pid: number
+  name: string
+  peakMiB: number
+}
+
+export interface VerdictLine {
+  good: boolean
+  text: string
+}
+
+const crowd = (cell: Cell) => (cell.users === 1 ? 'hot user' : `${count(cell.users)} users`)
+
+export const cellTable = (cells: readonly Cell[]) =>
+  table(
+    [
+      'load',
+      'conns',
+      'accepted/s',
+      'settled/s',
+      'drain s',
+      'order ms p50',
+      'p95',
+      'p99',
+      'POST ms p50',
+      'p99',
+      'CPU ms/order',
+    ],
+    cells.map((cell) => [
+      crowd(cell),
+      count(cell.connections),
+      count(cell.acceptedPerSecond),
+      count(cell.settledPerSecond),
+      count(cell.drainMs / 1_000, 1),
+      count(cell.orderMs.p50),
+      count(cell.orderMs.p95),
+      count(cell.orderMs.p99),
+      count(cell.postMs.p50, 1),
+      count(cell.postMs.p99, 1),
+      count(
+        Object.values(cell.cpuMs).reduce((sum, ms) => sum + ms, 0),
+        2,
+      ),
+    ]),
+  )
+
+/** Peak memory per process, and the CPU that each settled order cost it per cell (all instances of a service together). */
+export function processTable(memories: readonly Memory[], cells: readonly Cell[]): string {
+  const rows = memories.map(({ name, pid, peakMiB }, i) => [
+    `${name} (${pid})`,
+    count(peakMiB),
+    ...cells.map((cell) => (memories[i - 1]?.name === name ? '″' : count(cell.cpuMs[name], 2))),
+  ])
+  const own = [
+    'this load generator',
+    count(process.resourceUsage().maxRSS / 1024),
+    ...cells.map((cell) => count(cell.cpuMs.bench, 2)),
+  ]
+  return table(
+    [
+      'process',
+      'peak MiB',
+      ...cells.map((cell) => `CPU ms/order ${cell.users === 1 ? 'hot' : 'many'}×${cell.connections}`),
+    ],
+    [...rows, own],
+  )
+}
+
+/** Answers other than 201, if any. */
+export const refusals = (cells: readonly Cell[]): string[] =>
+  cells
+    .filter((cell) => cell.unanswered > 0 || Object.keys(cell.refused).length > 0)
+    .map((cell) => {
+      const refused = Object.entries(cell.refused).map(([status, times]) => `${status} × ${times}`)
+      const all = [...refused, ...(cell.unanswered ? [`no answer × ${cell.unanswered}`] : [])]
+      return `! ${crowd(cell)}, ${cell.connections} connections: not accepted: ${all.join(', ')}\n`
+    })
+
+/** The project's targets, for two cores with everything on them: told, not enforced. */
+export function targets(cells: readonly Cell[], memories: readonly Memory[]): string[] {
+  const find = (many: boolean, connections: number) =>
+    cells.find((cell) => cell.users > 1 === many && cell.connections === connections)
+  const line = (good: boolean, text: string) => `${good ? '  reached' : '✗ missed '}  ${text}`
+  const lines: string[] = []
+  const [many, hot, single] = [find(true, 64), find(false, 64), find(true, 1)]
+  if (many) {
+    lines.push(
+      line(many.settledPerSecond >= 1_000, `≥ 1,000 settled/s at 64 connections: ${count(many.settledPerSecond)}`),
+    )
+  }
+  if (many && hot) {
+    const ratio = hot.settledPerSecond / many.settledPerSecond
+    lines.push(line(ratio >= 0.8, `the hot user ≥ 0.8 × the many at 64 connections: ${count(ratio, 2)}`))
+  }
+  if (single) {
+    const { p50, p99 } = single.orderMs
+    lines.push(
+      line(p50 <= 15 && p99 <= 60, `at 1 connection p50 ≤ 15 ms and p99 ≤ 60 ms: ${count(p50)} and ${count(p99)}`),
+    )
+  }
+  if (memories.length) {
+    const most = memories.reduce((a, b) => (b.peakMiB > a.peakMiB ? b : a))
+    lines.push(line(most.peakMiB <= 300, `no process above 300 MiB: ${most.name} ${count(most.peakMiB)} MiB`))
+  }
+  return lines.length ? ['Targets on 2 cores, load generator included (told, not enforced):', ...lines] : []
+}
+
+/** What decides the exit code: one line per kind of check, with examples of what is wrong. */
+export function verdict(audit: Audit, result: Result, users: readonly BenchUser[]): VerdictLine[] {
+  const accepted = users.reduce((sum, user) => sum + user.accepted.length, 0)
+  const unasked = audit.orders - accepted
+  const line = (wrong: readonly string[], text: string): VerdictLine => ({
+    good: wrong.length === 0,
+    text: wrong.length
+      ? `${text}: ${wrong.length} wrong${wrong
+          .slice(0, EXAMPLES)
+          .map((w) => `\n    ${w}`)
+          .join('')}`
+      : text,
+  })
+  const lines = [
+    line(audit.wrongOrders, `${count(accepted)} accepted orders: all settled, each with one letter of its kind`),
+    line(
+      unasked > result.unanswered
+        ? [`${unasked} more orders than were accepted, ${result.unanswered} requests without an answer`]
+        : [],
+      'no order without a request',
+    ),
+    line(
+      audit.wrongLedgers,
+      `${count(audit.users)} balances = the sums of their ${count(audit.entries)} entries, none below zero`,
+    ),
+    line(audit.wrongDebits, 'one debit per paid order, of its amount; none for a failed one'),
+  ]
+  if (accepted === 0) lines.push({ good: false, text: 'no order was accepted at all' })
+  if (!result.soak) return lines
+  const unknown = result.soak.notJudged.length ? `; not judged: ${result.soak.notJudged.join(', ')}` : ''
+  return [...lines, line(result.soak.growing, `nothing kept growing in the last third${unknown}`)]
+}

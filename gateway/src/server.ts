@@ -1,0 +1,44 @@
+/** The gateway process: configuration, upstreams, one port for everything. */
+import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
+import { runService } from '@checkout/service/lifecycle.ts'
+import { createLogger } from '@checkout/service/logging.ts'
+import { createMetrics } from '@checkout/service/metrics.ts'
+import { Type } from 'typebox'
+import { buildApp } from './app.ts'
+import { createUpstream } from './upstream.ts'
+
+const Urls = (port: number) =>
+  Type.Array(Type.String({ pattern: '^http://[^/?#@\\s]+/?$' }), {
+    default: [`http://127.0.0.1:${port}`],
+    minItems: 1,
+    description: 'http URLs without a path, comma-separated, such as http://127.0.0.1:3001,http://127.0.0.1:3011',
+  })
+
+const config = loadConfigOrExit(
+  Type.Object({
+    HOST: serviceConfig.HOST,
+    LOG_LEVEL: serviceConfig.LOG_LEVEL,
+    INSTANCE: serviceConfig.INSTANCE,
+    PORT: Port(8080),
+    ORDERS_URLS: Urls(3001),
+    PAYMENTS_URLS: Urls(3002),
+    NOTIFICATIONS_URLS: Urls(3003),
+    WEB_URLS: Urls(3004),
+  }),
+)
+const logger = createLogger({ name: 'gateway', instance: config.INSTANCE, level: config.LOG_LEVEL })
+const upstreams = {
+  orders: createUpstream('orders', config.ORDERS_URLS, logger),
+  payments: createUpstream('payments', config.PAYMENTS_URLS, logger),
+  notifications: createUpstream('notifications', config.NOTIFICATIONS_URLS, logger),
+  web: createUpstream('web', config.WEB_URLS, logger),
+}
+await Promise.all(Object.values(upstreams).map((upstream) => upstream.start()))
+
+const app = await buildApp({ upstreams, logger, metrics: createMetrics() })
+await runService({
+  app,
+  logger,
+  listen: { host: config.HOST, port: config.PORT, variable: 'PORT' },
+  closers: [{ name: 'upstreams', close: () => Promise.all(Object.values(upstreams).map((one) => one.close())) }],
+})

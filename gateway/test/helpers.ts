@@ -1,0 +1,111 @@
+/** A gateway on a real port in front of real servers, and a client that sends exactly the bytes it is given. */
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { createLogger } from '@checkout/service/logging.ts'
+import { createMetrics } from '@checkout/service/metrics.ts'
+import { buildApp, type Upstreams } from '../src/app.ts'
+import { createUpstream } from '../src/upstream.ts'
+
+interface Teardown {
+  teardown(close: () => unknown): void
+}
+
+const logger = createLogger({ name: 'gateway', instance: 1, level: 'silent' })
+
+/** An upstream on an ephemeral port (or a given one): ready, and answering everything else with the listener. */
+export async function startService(t: Teardown, listener: RequestListener, port = 0) {
+  const server = createServer((request, response) => {
+    if (request.url === '/health/ready') response.end('{}')
+    else listener(request, response)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  t.teardown(() => kill(server))
+  return { server, url: urlOf(server), port: (server.address() as AddressInfo).port }
+}
+
+export const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+/** What a SIGKILL does to a process's sockets: no more connections, the open ones cut. */
+export function kill(server: Server) {
+  server.close()
+  server.closeAllConnections()
+}
+
+/** A URL on which nobody listens. */
+export async function deadUrl() {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = urlOf(server)
+  await new Promise((resolve) => server.close(resolve))
+  return url
+}
+
+/** Services that are not given have one dead instance. */
+export async function startGateway(t: Teardown, urls: Partial<Record<keyof Upstreams, string[]>>) {
+  const dead = [await deadUrl()]
+  const open = (name: keyof Upstreams) => createUpstream(name, urls[name] ?? dead, logger)
+  const upstreams: Upstreams = {
+    orders: open('orders'),
+    payments: open('payments'),
+    notifications: open('notifications'),
+    web: open('web'),
+  }
+  await Promise.all(Object.values(upstreams).map((upstream) => upstream.start()))
+  const app = await buildApp({ upstreams, logger, metrics: createMetrics() })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  let closed: Promise<unknown> | undefined
+  const close = () => {
+    closed ??= app.close().then(() => Promise.all(Object.values(upstreams).map((upstream) => upstream.close())))
+    return closed
+  }
+  t.teardown(close)
+  return { url, upstreams, close }
+}
+
+/** Connects, sends the text and gathers what comes back. */
+export async function dial(t: Teardown, url: string, text: string) {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  const received = { text: '', closed: false }
+  socket.on('data', (chunk) => {
+    received.text += chunk.toString('latin1')
+  })
+  socket.on('close', () => {
+    received.closed = true
+  })
+  socket.write(text, 'latin1')
+  return { socket, received }
+}
+
+/** Polls; throws after a generous deadline. */
+export async function until(what: string, condition: () => unknown) {
+  const deadline = Date.now() + 15_000
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`still not so after 15 s: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+export async function problemOf(response: Response) {
+  const body = (await response.json()) as { code: string; status: number; requestId: string; title: string }
+  return { mediaType: response.headers.get('content-type'), ...body }
+}
+
+export const upgradeRequest = (path: string, fields: string[] = []) =>
+  [
+    `GET ${path} HTTP/1.1`,
+    'Host: shop.example',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version: 13',
+    ...fields,
+    '',
+    '',
+  ].join('\r\n')
+
+export type { Socket }

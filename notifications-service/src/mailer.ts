@@ -1,0 +1,98 @@
+/**
+ * The mailer: sends the queued letters by SMTP, in the instance that holds the lease.
+ *
+ * Mail cannot be sent exactly once: a crash between the server's 250 and the commit sends a letter again. It then has
+ * the same Message-ID, by which mail programs and servers recognise it.
+ */
+import type { Clock } from '@checkout/service/clock.ts'
+import { createTransport } from 'nodemailer'
+import type { Logger } from 'pino'
+import type { NotificationsStore } from './store/index.ts'
+import type { LetterRow } from './store/tables.ts'
+
+const BATCH = 20
+const RETRY_MS = { first: 1_000, longest: 15 * 60_000 }
+/** Attempts that the server refused for now before a letter is given up: with the growing pauses more than a day. */
+const MAX_ATTEMPTS = 100
+const SMTP_TIMEOUT_MS = 10_000
+export const MAIL_EVERY_MS = 1_000
+
+export interface Mailer {
+  /** Sends what is due. Returns whether there may be more. */
+  round(signal: AbortSignal): Promise<boolean>
+  close(): void
+}
+
+export function createMailer(options: {
+  smtpUrl: string
+  from: string
+  store: NotificationsStore
+  clock: Clock
+  logger: Logger
+}): Mailer {
+  const { smtpUrl, from, store, clock, logger } = options
+  const transport = createTransport({
+    url: smtpUrl,
+    pool: true,
+    maxConnections: 2,
+    connectionTimeout: SMTP_TIMEOUT_MS,
+    greetingTimeout: SMTP_TIMEOUT_MS,
+    socketTimeout: SMTP_TIMEOUT_MS,
+  })
+  const domain = /@([^\s>]+)/.exec(from)?.[1] ?? 'localhost'
+
+  /** Sends one letter and records what became of it. Returns whether the server took or refused it for good. */
+  async function send(letter: LetterRow): Promise<boolean> {
+    try {
+      await transport.sendMail({
+        from,
+        to: { name: '', address: letter.to ?? '' },
+        subject: letter.subject,
+        text: letter.body,
+        messageId: `<${letter.id}@${domain}>`,
+        date: new Date(letter.createdAt),
+      })
+    } catch (error) {
+      return fail(letter, error as SmtpError)
+    }
+    await store.write((tx) => {
+      tx.lease.assertHeld()
+      tx.letters.sent(letter, clock.now())
+    })
+    return true
+  }
+
+  async function fail(letter: LetterRow, error: SmtpError): Promise<boolean> {
+    const hopeless = isHopeless(error) || letter.mailAttempts + 1 >= MAX_ATTEMPTS
+    const pause = Math.min(RETRY_MS.first * 2 ** letter.mailAttempts, RETRY_MS.longest)
+    logger.warn({ reason: error.message, letter: letter.id, hopeless }, 'a letter was not mailed')
+    await store.write((tx) => {
+      tx.lease.assertHeld()
+      if (hopeless) tx.letters.failed(letter)
+      else tx.letters.postponed(letter, clock.now() + pause)
+    })
+    return hopeless
+  }
+
+  return {
+    async round(signal) {
+      const due = store.read.letters.dueMail(clock.now(), BATCH)
+      for (const letter of due) {
+        // Without the lease another instance sends the rest.
+        if (signal.aborted) return false
+        await store.write((tx) => tx.lease.assertHeld())
+        await send(letter)
+      }
+      return due.length === BATCH
+    },
+    close: () => transport.close(),
+  }
+}
+
+type SmtpError = Error & { responseCode?: number; code?: string }
+
+/** The server says never (5xx, RFC 5321 §4.2.1) about this letter, or there is no address that it could be sent to. */
+const isHopeless = ({ responseCode, code }: SmtpError): boolean =>
+  code === 'EENVELOPE'
+    ? responseCode === undefined || responseCode >= 500
+    : code === 'EMESSAGE' && (responseCode ?? 0) >= 500

@@ -1,0 +1,77 @@
+/** HTTP in: letters. */
+import { Journey, Letter, LetterPage, NewMessage, ref } from '@checkout/contracts/http.ts'
+import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
+import type { App } from '@checkout/service/http.ts'
+import { identify } from '@checkout/service/identity.ts'
+import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
+import { Problem } from '@checkout/service/problem.ts'
+import { Type } from 'typebox'
+import { journeyOf } from './journey.ts'
+import { toLetter } from './letter.ts'
+import type { NotificationsStore } from './store/index.ts'
+import { type LetterTerms, writeMessage } from './write-letter.ts'
+
+export interface RoutesDeps {
+  store: NotificationsStore
+  terms: LetterTerms
+}
+
+export function letterRoutes(app: App, { store, terms }: RoutesDeps): void {
+  const tags = ['notifications']
+
+  app.get(
+    '/notifications',
+    {
+      onRequest: identify,
+      schema: {
+        tags,
+        summary: 'List the user’s letters',
+        description: 'Newest first.',
+        querystring: Type.Object(pageQuery, { additionalProperties: false }),
+        response: responses({ 200: ref(LetterPage) }, [...identityErrors, 'validation_failed', 'store_unavailable']),
+      },
+    },
+    ({ userId, query: { cursor, limit } }) => {
+      const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
+      const page = toPage(store.read.letters.list(userId, before, limit + 1), limit, (row) => row.seq)
+      return { items: page.items.map(toLetter), next: page.next }
+    },
+  )
+
+  app.post(
+    '/notifications',
+    {
+      onRequest: identify,
+      schema: {
+        tags,
+        summary: 'Send the user a message',
+        description: 'To the user’s own address: stored, pushed and mailed like every other letter.',
+        body: ref(NewMessage),
+        response: responses({ 201: ref(Letter) }, [...identityErrors, ...bodyErrors, 'store_unavailable']),
+      },
+    },
+    async ({ userId, body }, reply) => {
+      const letter = await store.write((tx) => writeMessage(tx, userId, body, terms))
+      return reply.code(201).send(letter)
+    },
+  )
+
+  app.get(
+    '/journeys/notifications/:id',
+    {
+      onRequest: identify,
+      schema: {
+        tags: ['journeys'],
+        summary: 'What notifications-service knows of an order’s way',
+        description: 'Each step comes from a stored row.',
+        params: Type.Object({ id: Type.String({ maxLength: 64, description: "The order's id." }) }),
+        response: responses({ 200: ref(Journey) }, [...identityErrors, 'order_not_found', 'store_unavailable']),
+      },
+    },
+    ({ params, userId }) => {
+      const letter = store.read.letters.about(params.id, userId)
+      if (!letter) throw new Problem('order_not_found')
+      return journeyOf(letter)
+    },
+  )
+}

@@ -1,0 +1,29 @@
+/** The store of notifications-service: everything it keeps, and what a transaction can do with it. */
+import { join } from 'node:path'
+import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Connection } from '@checkout/service/sqlite.ts'
+import { openStore } from '@checkout/service/store.ts'
+import { contactWrites } from './contacts.ts'
+import { letterReads, letterWrites } from './letters.ts'
+import { migrations } from './tables.ts'
+
+export function openNotificationsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
+  return openStore({
+    file: join(dataDir, 'notifications.sqlite'),
+    migrations: [...messagingMigrations, ...migrations],
+    clock,
+    writes: (writer: Connection) => ({
+      ...messagingWrites(writer, { source: '/notifications-service', clock, newId }),
+      contacts: contactWrites(writer),
+      letters: letterWrites(writer),
+    }),
+    reads: (reader: Connection) => ({
+      ...messagingReads(reader, clock),
+      letters: letterReads(reader),
+    }),
+  })
+}
+
+export type NotificationsStore = ReturnType<typeof openNotificationsStore>
+export type NotificationsTx = Parameters<Parameters<NotificationsStore['write']>[0]>[0]

@@ -1,0 +1,114 @@
+import type { Connection } from '@checkout/service/sqlite.ts'
+import { and, asc, desc, eq, isNull, lt, lte, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { type LetterRow, letters, mailboxes } from './tables.ts'
+
+const p = sql.placeholder
+
+export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'sentAt'>
+
+export function letterWrites(writer: Connection) {
+  const db = drizzle(writer)
+  const exists = db
+    .select({ id: letters.id })
+    .from(letters)
+    .where(and(eq(letters.orderId, p('orderId')), eq(letters.kind, p('kind'))))
+    .prepare()
+  const nextSeq = db
+    .insert(mailboxes)
+    .values({ userId: p('userId'), lastSeq: 1 })
+    .onConflictDoUpdate({ target: mailboxes.userId, set: { lastSeq: sql`${mailboxes.lastSeq} + 1` } })
+    .returning({ seq: mailboxes.lastSeq })
+    .prepare()
+  const insert = db
+    .insert(letters)
+    .values({
+      userId: p('userId'),
+      seq: p('seq'),
+      id: p('id'),
+      kind: p('kind'),
+      orderId: p('orderId'),
+      to: p('to'),
+      subject: p('subject'),
+      body: p('body'),
+      mail: p('mail'),
+      mailDueAt: p('mailDueAt'),
+      createdAt: p('createdAt'),
+      causeEventId: p('causeEventId'),
+      causeSeq: p('causeSeq'),
+      causeDeliveries: p('causeDeliveries'),
+      causeReceivedAt: p('causeReceivedAt'),
+    })
+    .prepare()
+  const address = db
+    .update(letters)
+    .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: sql`${p('mailDueAt')}` })
+    .where(and(eq(letters.userId, p('userId')), isNull(letters.to)))
+    .prepare()
+  const key = and(eq(letters.userId, p('userId')), eq(letters.seq, p('seq')), sql`${letters.mail} = 'queued'`)
+  const sent = db
+    .update(letters)
+    .set({ mail: sql`'sent'`, sentAt: sql`${p('sentAt')}`, mailAttempts: sql`${letters.mailAttempts} + 1` })
+    .where(key)
+    .prepare()
+  const postponed = db
+    .update(letters)
+    .set({ mailDueAt: sql`${p('mailDueAt')}`, mailAttempts: sql`${letters.mailAttempts} + 1` })
+    .where(key)
+    .prepare()
+  const failed = db
+    .update(letters)
+    .set({ mail: sql`'failed'`, mailAttempts: sql`${letters.mailAttempts} + 1` })
+    .where(key)
+    .prepare()
+  return {
+    /** Whether the letter about this order was written before. */
+    exists: (orderId: string, kind: string): boolean => exists.get({ orderId, kind }) !== undefined,
+    /** Writes the letter under the user's next number; returns that. */
+    add(letter: NewLetterRow): number {
+      const { seq } = nextSeq.get({ userId: letter.userId })
+      insert.run({ ...letter, seq })
+      return seq
+    },
+    /** Fills in the address of the letters that were written before it was known. */
+    address: (letter: { userId: string; to: string; mail: string; mailDueAt: number }): void =>
+      void address.run(letter),
+    sent: (letter: LetterKey, sentAt: number): void => void sent.run({ ...keyOf(letter), sentAt }),
+    postponed: (letter: LetterKey, mailDueAt: number): void => void postponed.run({ ...keyOf(letter), mailDueAt }),
+    failed: (letter: LetterKey): void => void failed.run(keyOf(letter)),
+  }
+}
+
+export type LetterKey = Pick<LetterRow, 'userId' | 'seq'>
+const keyOf = ({ userId, seq }: LetterKey): LetterKey => ({ userId, seq })
+
+export function letterReads(reader: Connection) {
+  const db = drizzle(reader)
+  const list = db
+    .select()
+    .from(letters)
+    .where(and(eq(letters.userId, p('userId')), lt(letters.seq, p('before'))))
+    .orderBy(desc(letters.seq))
+    .limit(p('limit'))
+    .prepare()
+  const about = db
+    .select()
+    .from(letters)
+    .where(and(eq(letters.orderId, p('orderId')), eq(letters.userId, p('userId'))))
+    .prepare()
+  const due = db
+    .select()
+    .from(letters)
+    .where(and(sql`${letters.mail} = 'queued'`, lte(letters.mailDueAt, p('now'))))
+    .orderBy(asc(letters.mailDueAt))
+    .limit(p('limit'))
+    .prepare()
+  return {
+    /** Newest first, before the number `before`. */
+    list: (userId: string, before: number, limit: number): LetterRow[] => list.all({ userId, before, limit }),
+    /** The letter about an order if it is this user's. */
+    about: (orderId: string, userId: string): LetterRow | undefined => about.get({ orderId, userId }),
+    /** Letters to be mailed now, longest waiting first. */
+    dueMail: (now: number, limit: number): LetterRow[] => due.all({ now, limit }),
+  }
+}

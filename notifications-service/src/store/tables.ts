@@ -1,0 +1,84 @@
+/** What notifications-service keeps. The SQL is the truth; the drizzle tables beside it give the queries their types. */
+import type { LetterKind, MailState } from '@checkout/contracts/http.ts'
+import type { Migration } from '@checkout/service/sqlite.ts'
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+export const migrations: readonly Migration[] = [
+  {
+    name: 'notifications/1',
+    sql: `
+      CREATE TABLE contacts (
+        user_id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        email TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      -- The number of each user's newest letter: it grows in the letter's transaction, so seq has no gaps.
+      CREATE TABLE mailboxes (
+        user_id TEXT PRIMARY KEY,
+        last_seq INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      -- The letters; with mail = 'queued' also the mailer's outbox.
+      CREATE TABLE letters (
+        user_id TEXT NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq > 0),
+        id TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('order_paid', 'order_failed', 'message')),
+        order_id TEXT,
+        to_address TEXT,
+        subject TEXT NOT NULL,
+        body TEXT NOT NULL,
+        mail TEXT NOT NULL CHECK (mail IN ('none', 'queued', 'sent', 'failed')),
+        mail_attempts INTEGER NOT NULL DEFAULT 0,
+        mail_due_at INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        sent_at INTEGER CHECK ((sent_at IS NOT NULL) = (mail = 'sent')),
+        -- The order's event as it arrived: id, place in the stream, delivery, time.
+        cause_event_id TEXT,
+        cause_seq INTEGER,
+        cause_deliveries INTEGER,
+        cause_received_at INTEGER,
+        PRIMARY KEY (user_id, seq),
+        UNIQUE (order_id, kind)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX letters_mail_due ON letters (mail_due_at) WHERE mail = 'queued';
+      CREATE INDEX letters_without_address ON letters (user_id) WHERE to_address IS NULL;`,
+  },
+]
+
+export const contacts = sqliteTable('contacts', {
+  userId: text('user_id').primaryKey(),
+  name: text('name').notNull(),
+  email: text('email').notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+export const mailboxes = sqliteTable('mailboxes', {
+  userId: text('user_id').primaryKey(),
+  lastSeq: integer('last_seq').notNull(),
+})
+
+export const letters = sqliteTable('letters', {
+  userId: text('user_id').notNull(),
+  seq: integer('seq').notNull(),
+  id: text('id').notNull(),
+  kind: text('kind').notNull().$type<LetterKind>(),
+  orderId: text('order_id'),
+  to: text('to_address'),
+  subject: text('subject').notNull(),
+  body: text('body').notNull(),
+  mail: text('mail').notNull().$type<MailState>(),
+  mailAttempts: integer('mail_attempts').notNull().default(0),
+  mailDueAt: integer('mail_due_at').notNull(),
+  createdAt: integer('created_at').notNull(),
+  sentAt: integer('sent_at'),
+  causeEventId: text('cause_event_id'),
+  causeSeq: integer('cause_seq'),
+  causeDeliveries: integer('cause_deliveries'),
+  causeReceivedAt: integer('cause_received_at'),
+})
+
+export type ContactRow = typeof contacts.$inferSelect
+export type LetterRow = typeof letters.$inferSelect

@@ -1,0 +1,58 @@
+/** The letter of joy or of sorrow, once per order, in one transaction with the inbox claim. */
+import type { CloudEvent } from '@checkout/contracts/events.ts'
+import type { Letter, LetterKind } from '@checkout/contracts/http.ts'
+import type { Arrival } from '@checkout/messaging/consumer.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { failedLetter, paidLetter, type Text, toLetter } from './letter.ts'
+import type { NotificationsTx } from './store/index.ts'
+
+export interface LetterTerms {
+  clock: Clock
+  newId: NewId
+  /** Whether letters are mailed too (SMTP_URL is set). */
+  mailing: boolean
+}
+
+type Result = CloudEvent<'orders.paid.v1'> | CloudEvent<'orders.failed.v1'>
+
+export function writeOrderLetter(tx: NotificationsTx, event: Result, arrival: Arrival, terms: LetterTerms): void {
+  const kind = event.type === 'orders.paid.v1' ? 'order_paid' : 'order_failed'
+  const { orderId, userId } = event.data
+  if (!tx.inbox.claim(event.id) || tx.letters.exists(orderId, kind)) return
+  const name = tx.contacts.find(userId)?.name
+  const text = event.type === 'orders.paid.v1' ? paidLetter(event.data, name) : failedLetter(event.data, name)
+  store(tx, { userId, kind, orderId, text }, terms, {
+    causeEventId: event.id,
+    causeSeq: arrival.streamSeq,
+    causeDeliveries: arrival.deliveries,
+    causeReceivedAt: arrival.receivedAt,
+  })
+}
+
+/** A message that the user asked for, to the user's own address. */
+export function writeMessage(tx: NotificationsTx, userId: string, text: Text, terms: LetterTerms): Letter {
+  return store(tx, { userId, kind: 'message', orderId: null, text }, terms)
+}
+
+interface Content {
+  userId: string
+  kind: LetterKind
+  orderId: string | null
+  text: Text
+}
+
+const noCause = { causeEventId: null, causeSeq: null, causeDeliveries: null, causeReceivedAt: null }
+
+function store(
+  tx: NotificationsTx,
+  { userId, kind, orderId, text }: Content,
+  { clock, newId, mailing }: LetterTerms,
+  cause: typeof noCause | { [K in keyof typeof noCause]: string | number } = noCause,
+): Letter {
+  const to = tx.contacts.find(userId)?.email ?? null
+  const mail = mailing && to !== null ? 'queued' : 'none'
+  const now = clock.now()
+  const letter = { userId, id: newId(), kind, orderId, to, ...text, mail, mailDueAt: now, createdAt: now } as const
+  const seq = tx.letters.add({ ...letter, ...(cause as typeof noCause) })
+  return toLetter({ ...letter, seq, sentAt: null })
+}

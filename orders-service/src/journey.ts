@@ -1,0 +1,34 @@
+/** What orders-service knows of an order's way, each step from a stored row. */
+import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
+import { byTime, outboxSteps } from '@checkout/messaging/journey.ts'
+import { rfc3339 } from '@checkout/service/clock.ts'
+import { toOrder } from './order.ts'
+import type { OrdersStore } from './store/index.ts'
+import type { OrderRow } from './store/tables.ts'
+
+export function journeyOf(order: OrderRow, read: OrdersStore['read']): Journey {
+  const placed: JourneyStep = {
+    step: 'placed',
+    at: rfc3339(order.createdAt),
+    eventId: order.createdEventId,
+    payload: { amount: order.amount, currency: order.currency, description: order.description },
+  }
+  return {
+    service: 'orders-service',
+    steps: [placed, ...settled(order), ...outboxSteps(read.outbox, order.id)].sort(byTime),
+  }
+}
+
+function settled(order: OrderRow): JourneyStep[] {
+  if (order.outcomeEventId === null || order.outcomeReceivedAt === null) return []
+  return [
+    {
+      step: 'inbox',
+      at: rfc3339(order.outcomeReceivedAt),
+      eventId: order.outcomeEventId,
+      ...(order.outcomeSeq !== null && { streamSeq: order.outcomeSeq }),
+      ...(order.outcomeDeliveries !== null && { deliveries: order.outcomeDeliveries }),
+    },
+    { step: order.status, at: rfc3339(order.updatedAt), payload: toOrder(order) },
+  ]
+}

@@ -1,0 +1,9 @@
+/** Events in: subject → transaction. */
+import type { Handlers } from '@checkout/messaging/consumer.ts'
+import { settleOrder } from './settle-order.ts'
+import type { OrdersTx } from './store/index.ts'
+
+export const handlers: Handlers<OrdersTx> = {
+  'payments.succeeded.v1': settleOrder,
+  'payments.failed.v1': settleOrder,
+}

@@ -1,0 +1,47 @@
+/** The order and the event that asks for its payment, in one transaction (the transactional outbox). */
+import type { Order } from '@checkout/contracts/http.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Answer } from '@checkout/service/idempotency.ts'
+import { sweepDelay, toOrder } from './order.ts'
+import type { OrdersTx } from './store/index.ts'
+
+export interface Placement {
+  userId: string
+  amount: number
+  description: string
+  idempotencyKey: string | undefined
+  traceparent: string | undefined
+}
+
+export interface PlacementContext {
+  clock: Clock
+  newId: NewId
+  currency: string
+}
+
+/** @throws Problem idempotency_key_reused */
+export function placeOrder(tx: OrdersTx, placement: Placement, context: PlacementContext): Answer<Order> {
+  const { userId, amount, description, idempotencyKey: key } = placement
+  return tx.idempotency.once({ userId, route: 'POST /orders', key, body: { amount, description } }, () =>
+    place(tx, placement, context),
+  )
+}
+
+function place(tx: OrdersTx, placement: Placement, { clock, newId, currency }: PlacementContext): Answer<Order> {
+  const { userId, amount, description, traceparent } = placement
+  const id = newId()
+  const createdAt = clock.now()
+  const userRegistered = tx.users.exists(userId)
+  const createdEventId = tx.outbox.append(
+    'orders.created.v1',
+    { orderId: id, userId, userRegistered, amount, currency, description },
+    { correlationId: id, traceparent },
+  )
+  const order = { id, userId, amount, currency, description, createdAt, userRegistered, createdEventId }
+  tx.orders.add({ ...order, sweepAt: createdAt + sweepDelay(0) })
+  return {
+    status: 201,
+    location: `/orders/${id}`,
+    body: toOrder({ ...order, status: 'pending', failureReason: null, updatedAt: createdAt }),
+  }
+}

@@ -1,0 +1,172 @@
+/** HTTP in: users and orders. */
+import { Journey, NewOrder, NewUser, Order, OrderPage, OrderStatus, ref, User } from '@checkout/contracts/http.ts'
+import { traceparentOf } from '@checkout/messaging/trace.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { rfc3339 } from '@checkout/service/clock.ts'
+import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
+import type { App } from '@checkout/service/http.ts'
+import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
+import { identify, optionalIdentity } from '@checkout/service/identity.ts'
+import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
+import { Problem } from '@checkout/service/problem.ts'
+import { Type } from 'typebox'
+import { journeyOf } from './journey.ts'
+import { etagOf, toOrder } from './order.ts'
+import { placeOrder } from './place-order.ts'
+import { registerUser } from './register-user.ts'
+import type { OrdersStore } from './store/index.ts'
+
+export interface RoutesDeps {
+  store: OrdersStore
+  clock: Clock
+  newId: NewId
+  currency: string
+}
+
+const OrderParams = Type.Object({ id: Type.String({ maxLength: 64, description: "The order's id." }) })
+
+export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void {
+  const tags = ['users']
+
+  app.post(
+    '/users',
+    {
+      onRequest: optionalIdentity,
+      schema: {
+        tags,
+        summary: 'Register a user',
+        description:
+          'With X-User-Id it registers that id; without, it makes one. The account at payments and the contact at notifications follow within moments.',
+        security: [{}, { userId: [] }],
+        body: ref(NewUser),
+        response: responses({ 201: ref(User) }, [...bodyErrors, 'user_id_invalid', 'user_exists', 'store_unavailable']),
+      },
+    },
+    async (request, reply) => {
+      const id = request.userId || newId()
+      const registration = { ...request.body, id, traceparent: traceparentOf(request.headers) }
+      const user = await store.write((tx) => registerUser(tx, registration, clock))
+      return reply.code(201).header('location', '/users/me').send(user)
+    },
+  )
+
+  app.get(
+    '/users/me',
+    {
+      onRequest: identify,
+      schema: {
+        tags,
+        summary: 'Read the asking user',
+        response: responses({ 200: ref(User) }, [...identityErrors, 'user_not_found', 'store_unavailable']),
+      },
+    },
+    ({ userId }) => {
+      const user = store.read.users.find(userId)
+      if (!user) throw new Problem('user_not_found')
+      return { ...user, createdAt: rfc3339(user.createdAt) }
+    },
+  )
+}
+
+export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesDeps): void {
+  const tags = ['orders']
+
+  app.post(
+    '/orders',
+    {
+      onRequest: identify,
+      schema: {
+        tags,
+        summary: 'Place an order',
+        description:
+          'The answer is the pending order. Its payment runs by itself: the order becomes paid or failed within moments, and a letter says which.',
+        headers: idempotencyHeader,
+        body: ref(NewOrder),
+        response: responses({ 201: ref(Order) }, [
+          ...identityErrors,
+          ...bodyErrors,
+          'idempotency_key_invalid',
+          'idempotency_key_reused',
+          'store_unavailable',
+        ]),
+      },
+    },
+    async (request, reply) => {
+      const placement = {
+        ...request.body,
+        userId: request.userId,
+        idempotencyKey: idempotencyKey(request.headers),
+        traceparent: traceparentOf(request.headers),
+      }
+      const answer = await store.write((tx) => placeOrder(tx, placement, { clock, newId, currency }))
+      return sendAnswer(reply, answer)
+    },
+  )
+
+  app.get(
+    '/orders',
+    {
+      onRequest: identify,
+      schema: {
+        tags,
+        summary: 'List the user’s orders',
+        description: 'Newest first.',
+        querystring: Type.Object({ ...pageQuery, status: Type.Optional(OrderStatus) }, { additionalProperties: false }),
+        response: responses({ 200: ref(OrderPage) }, [...identityErrors, 'validation_failed', 'store_unavailable']),
+      },
+    },
+    ({ userId, query: { status, cursor, limit } }) => {
+      const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
+      const page = toPage(store.read.orders.list(userId, status, before, limit + 1), limit, (row) => row.seq)
+      return { items: page.items.map(toOrder), next: page.next }
+    },
+  )
+
+  app.get(
+    '/orders/:id',
+    {
+      onRequest: identify,
+      schema: {
+        tags,
+        summary: 'Read one order',
+        description: 'Carries an ETag; with If-None-Match an unchanged order answers 304 without a body.',
+        params: OrderParams,
+        response: responses(
+          { 200: ref(Order), 304: Type.Null({ description: 'The order is as If-None-Match knows it.' }) },
+          [...identityErrors, 'order_not_found', 'store_unavailable'],
+        ),
+      },
+    },
+    async (request, reply) => {
+      const order = store.read.orders.find(request.params.id, request.userId)
+      if (!order) throw new Problem('order_not_found')
+      const etag = etagOf(order)
+      reply.header('etag', etag)
+      if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send(null)
+      return reply.code(200).send(toOrder(order))
+    },
+  )
+
+  app.get(
+    '/journeys/orders/:id',
+    {
+      onRequest: identify,
+      schema: {
+        tags: ['journeys'],
+        summary: 'What orders-service knows of an order’s way',
+        description: 'Each step comes from a stored row; outbox and stream steps stay for about ten minutes.',
+        params: OrderParams,
+        response: responses({ 200: ref(Journey) }, [...identityErrors, 'order_not_found', 'store_unavailable']),
+      },
+    },
+    ({ params, userId }) => {
+      const order = store.read.orders.find(params.id, userId)
+      if (!order) throw new Problem('order_not_found')
+      return journeyOf(order, store.read)
+    },
+  )
+}
+
+/** RFC 9110 §13.1.2: a list of tags, compared weakly, or `*`. */
+const matches = (header: string | undefined, etag: string): boolean =>
+  header?.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, ''))) ?? false

@@ -1,0 +1,32 @@
+/** The store of orders-service: everything it keeps, and what a transaction can do with it. */
+import { join } from 'node:path'
+import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { idempotencyMigrations, idempotencyWrites } from '@checkout/service/idempotency.ts'
+import type { Connection } from '@checkout/service/sqlite.ts'
+import { openStore } from '@checkout/service/store.ts'
+import { orderReads, orderWrites } from './orders.ts'
+import { migrations } from './tables.ts'
+import { userReads, userWrites } from './users.ts'
+
+export function openOrdersStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
+  return openStore({
+    file: join(dataDir, 'orders.sqlite'),
+    migrations: [...messagingMigrations, ...idempotencyMigrations, ...migrations],
+    clock,
+    writes: (writer: Connection) => ({
+      ...messagingWrites(writer, { source: '/orders-service', clock, newId }),
+      idempotency: idempotencyWrites(writer, clock),
+      users: userWrites(writer),
+      orders: orderWrites(writer),
+    }),
+    reads: (reader: Connection) => ({
+      ...messagingReads(reader, clock),
+      users: userReads(reader),
+      orders: orderReads(reader),
+    }),
+  })
+}
+
+export type OrdersStore = ReturnType<typeof openOrdersStore>
+export type OrdersTx = Parameters<Parameters<OrdersStore['write']>[0]>[0]

@@ -1,0 +1,195 @@
+/** What operators see of a service: `/admin/dead-letters` (own port only) and `/status/{part}` (also by the gateway). */
+
+import type { EventType } from '@checkout/contracts/events.ts'
+import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
+import { rfc3339 } from '@checkout/service/clock.ts'
+import { responses } from '@checkout/service/docs.ts'
+import type { App } from '@checkout/service/http.ts'
+import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
+import { Problem } from '@checkout/service/problem.ts'
+import { isStorageError } from '@checkout/service/sqlite.ts'
+import type { Store } from '@checkout/service/store.ts'
+import { Type } from 'typebox'
+import type { Broker } from './broker.ts'
+import type { Arrival, Handler, Handlers } from './consumer.ts'
+import type { DeadLetterRow } from './dead-letters.ts'
+import { decode, Poison } from './decode.ts'
+import type { MessagingReads, MessagingTx } from './store.ts'
+
+const DeadLetter = Type.Object(
+  {
+    id: Type.String(),
+    consumer: Type.String({ description: 'The durable that delivered it.' }),
+    eventKey: Type.String({ description: "The event's id, or sha256:… of a message without one." }),
+    subject: Type.String(),
+    message: Type.String({ description: 'The message as it came.' }),
+    headers: Type.Record(Type.String(), Type.String()),
+    error: Type.String(),
+    attempts: Type.Integer(),
+    createdAt: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'DeadLetter', additionalProperties: false },
+)
+const DeadLetterPage = Type.Object(
+  { items: Type.Array(ref(DeadLetter)), next: Type.Union([Type.String(), Type.Null()]) },
+  { $id: 'DeadLetterPage', additionalProperties: false },
+)
+/** To be registered with the app's schemas. */
+export const adminSchemas = [DeadLetter, DeadLetterPage, ServiceStatus]
+
+const Params = Type.Object({ id: Type.String({ maxLength: 64 }) })
+
+const toBody = ({ seq: _, createdAt, headers, ...row }: DeadLetterRow) => ({
+  ...row,
+  headers: JSON.parse(headers) as Record<string, string>,
+  createdAt: rfc3339(createdAt),
+})
+
+export interface AdminOptions<Tx extends MessagingTx> {
+  store: Store<Tx, MessagingReads>
+  handlers: Handlers<Tx>
+}
+
+/** Dead letters: list, look, replay through the local handler, discard. */
+export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, handlers }: AdminOptions<Tx>): void {
+  const tags = ['admin']
+  const find = (id: string): DeadLetterRow => {
+    const row = store.read.deadLetters.one(id)
+    if (!row) throw new Problem('dead_letter_not_found')
+    return row
+  }
+
+  app.get(
+    '/admin/dead-letters',
+    {
+      schema: {
+        tags,
+        summary: 'List dead letters',
+        description: 'Newest first. Only on the service’s own port, never through the gateway.',
+        querystring: Type.Object(pageQuery, { additionalProperties: false }),
+        response: responses({ 200: ref(DeadLetterPage) }, ['validation_failed']),
+      },
+    },
+    ({ query }) => {
+      const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(query.cursor)
+      const page = toPage(store.read.deadLetters.list(before, query.limit + 1), query.limit, (row) => row.seq)
+      return { items: page.items.map(toBody), next: page.next }
+    },
+  )
+
+  app.get(
+    '/admin/dead-letters/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Read one dead letter',
+        params: Params,
+        response: responses({ 200: ref(DeadLetter) }, ['dead_letter_not_found']),
+      },
+    },
+    ({ params }) => toBody(find(params.id)),
+  )
+
+  app.post(
+    '/admin/dead-letters/:id/replay',
+    {
+      schema: {
+        tags,
+        summary: 'Handle it again, now',
+        description:
+          'Runs the handler in this process. When it works, the dead letter is gone in the same transaction.',
+        params: Params,
+        response: responses({ 204: Type.Null({ description: 'Handled; the dead letter is gone.' }) }, [
+          'dead_letter_not_found',
+          'replay_failed',
+          'store_unavailable',
+        ]),
+      },
+    },
+    async ({ params, log }, reply) => {
+      await replay(store, handlers, find(params.id))
+      log.info({ deadLetter: params.id }, 'replayed a dead letter')
+      return reply.code(204).send(null)
+    },
+  )
+
+  app.post(
+    '/admin/dead-letters/:id/discard',
+    {
+      schema: {
+        tags,
+        summary: 'Throw it away',
+        params: Params,
+        response: responses({ 204: Type.Null({ description: 'The dead letter is gone.' }) }, [
+          'dead_letter_not_found',
+          'store_unavailable',
+        ]),
+      },
+    },
+    async ({ params, log }, reply) => {
+      const removed = await store.write((tx) => tx.deadLetters.remove(params.id))
+      if (!removed) throw new Problem('dead_letter_not_found')
+      log.info({ deadLetter: params.id }, 'discarded a dead letter')
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+async function replay<Tx extends MessagingTx>(
+  store: Store<Tx, MessagingReads>,
+  handlers: Handlers<Tx>,
+  row: DeadLetterRow,
+): Promise<void> {
+  try {
+    const event = decode({ data: Buffer.from(row.message), subject: row.subject })
+    const handler = handlers[event.type] as Handler<Tx, EventType> | undefined
+    if (!handler) throw new Poison(`this service has no handler for ${event.type}`)
+    const arrival: Arrival = { streamSeq: 0, deliveries: row.attempts + 1, receivedAt: Date.now() }
+    await store.write(async (tx) => {
+      // Two replays at once: the second finds it gone, and the handler's own keys make its effect single anyway.
+      if (!tx.deadLetters.remove(row.id)) throw new Problem('dead_letter_not_found')
+      await handler(tx, event, arrival)
+    })
+  } catch (error) {
+    if (error instanceof Problem || isStorageError(error)) throw error
+    throw new Problem('replay_failed', { detail: `It failed again: ${(error as Error).message}` })
+  }
+}
+
+/** `/status/{part}`: how the service is, in stored figures. */
+export function registerStatus(
+  app: App,
+  options: {
+    part: 'orders' | 'payments' | 'notifications'
+    version: string
+    instance: number
+    store: Store<MessagingTx, MessagingReads>
+    broker: Pick<Broker, 'connected'>
+  },
+): void {
+  const { part, version, instance, store, broker } = options
+  app.get(
+    `/status/${part}`,
+    {
+      schema: {
+        tags: ['system'],
+        summary: `How ${part}-service is`,
+        response: { 200: ref(ServiceStatus) },
+      },
+    },
+    () => {
+      const usable = store.usable()
+      const backlog = usable ? store.read.outbox.backlog() : { rows: 0, oldestMs: 0 }
+      return {
+        service: `${part}-service`,
+        version,
+        instance,
+        store: usable ? ('ok' as const) : ('failed' as const),
+        nats: broker.connected ? ('ok' as const) : ('degraded' as const),
+        outboxBacklog: backlog.rows,
+        oldestUnpublishedMs: backlog.oldestMs,
+        deadLetters: usable ? store.read.deadLetters.count() : 0,
+      }
+    },
+  )
+}

@@ -1,0 +1,35 @@
+/** The tables that every service which sends or receives events has, and what a transaction can do with them. */
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
+import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
+import { inboxMigrations, inboxWrites } from './inbox.ts'
+import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
+
+export const messagingMigrations: readonly Migration[] = [
+  ...leaseMigrations,
+  ...outboxMigrations,
+  ...inboxMigrations,
+  ...deadLetterMigrations,
+]
+
+export type MessagingTx = ReturnType<typeof messagingWrites>
+export type MessagingReads = ReturnType<typeof messagingReads>
+
+/** @param source the CloudEvents source of what this service publishes, such as /orders-service */
+export function messagingWrites(writer: Connection, options: { source: string; clock: Clock; newId: NewId }) {
+  return {
+    lease: leaseWrites(writer, options.newId()),
+    outbox: outboxWrites(writer, options),
+    inbox: inboxWrites(writer, options.clock),
+    deadLetters: deadLetterWrites(writer, options),
+  }
+}
+
+export function messagingReads(reader: Connection, clock: Clock) {
+  return {
+    lease: leaseReads(reader),
+    outbox: outboxReads(reader, clock),
+    deadLetters: deadLetterReads(reader),
+  }
+}

@@ -1,0 +1,34 @@
+/** The HTTP side of idempotency keys: the header in, the stored answer out. */
+import type { FastifyReply } from 'fastify'
+import { Type } from 'typebox'
+import type { Answer } from './idempotency.ts'
+import { Problem } from './problem.ts'
+
+/** For a route's `schema.headers`. Its bounds are checked by `idempotencyKey`, which has an error code of its own. */
+export const idempotencyHeader = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description:
+        'Any text of 1–255 printable ASCII characters that names this request. Sent again with the same body within 24 h, it gets the first answer again, with Idempotency-Replayed: true, and nothing happens twice.',
+      examples: ['4f1c2a52-order-1'],
+    }),
+  ),
+})
+
+/**
+ * Reads the header.
+ * @throws Problem idempotency_key_invalid unless it is absent or 1–255 printable ASCII characters.
+ */
+export function idempotencyKey(headers: { 'idempotency-key'?: string | string[] | undefined }): string | undefined {
+  const value = headers['idempotency-key']
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(value)) throw new Problem('idempotency_key_invalid')
+  return value
+}
+
+/** Sends the answer, first or replayed. */
+export function sendAnswer<Body>(reply: FastifyReply, answer: Answer<Body>): FastifyReply {
+  if (answer.location !== undefined) reply.header('location', answer.location)
+  if (answer.replayed) reply.header('idempotency-replayed', 'true')
+  return reply.code(answer.status).send(answer.body)
+}

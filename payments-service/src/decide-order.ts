@@ -1,0 +1,101 @@
+/**
+ * How an order's money is debited exactly once.
+ *
+ * Inbox claim, decision, debit, ledger entry and the event that announces the outcome are one transaction. The
+ * decision's primary key is the order, and it is never deleted: whatever is delivered again, under whichever event id
+ * and however late, finds it and changes nothing. A decline sticks as well: a top-up does not turn it.
+ */
+import type { CloudEvent } from '@checkout/contracts/events.ts'
+import type { FailureReason } from '@checkout/contracts/values.ts'
+import type { Arrival } from '@checkout/messaging/consumer.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { PaymentsTx } from './store/index.ts'
+import type { DecisionRow } from './store/tables.ts'
+
+/** A repeated question is answered again, but not more often than this per order. */
+export const REPEAT_MS = 10_000
+
+export interface DecisionTerms {
+  clock: Clock
+  newId: NewId
+  currency: string
+}
+
+export function decideOrder(
+  tx: PaymentsTx,
+  event: CloudEvent<'orders.created.v1'>,
+  arrival: Arrival,
+  terms: DecisionTerms,
+): void {
+  tx.inbox.claim(event.id)
+  const known = tx.decisions.find(event.data.orderId)
+  if (known) repeat(tx, event, known, terms.clock)
+  else decide(tx, event, arrival, terms)
+}
+
+function decide(
+  tx: PaymentsTx,
+  event: CloudEvent<'orders.created.v1'>,
+  arrival: Arrival,
+  { clock, newId, currency }: DecisionTerms,
+): void {
+  const { orderId, userId, amount, userRegistered } = event.data
+  const decidedAt = clock.now()
+  // The order may overtake the registration: a registered user has an account, so the race must not decide the reason.
+  if (userRegistered) tx.accounts.open(userId, currency, decidedAt)
+
+  const transactionId = debit(tx, { orderId, userId, amount, id: newId(), createdAt: decidedAt })
+  const reason = transactionId === null ? declineReason(tx, userId) : null
+  const decision = { orderId, userId, amount, reason, transactionId, outcome: reason ? 'declined' : 'paid' } as const
+  const eventId = announce(tx, event, decision)
+  tx.decisions.add({
+    ...decision,
+    decidedAt,
+    eventId,
+    causeEventId: event.id,
+    causeSeq: arrival.streamSeq,
+    causeDeliveries: arrival.deliveries,
+    causeReceivedAt: arrival.receivedAt,
+  })
+}
+
+/** Takes the money and writes the ledger entry. Its id, or null when there is no account or too little on it. */
+function debit(
+  tx: PaymentsTx,
+  entry: { id: string; orderId: string; userId: string; amount: number; createdAt: number },
+): string | null {
+  const moved = tx.accounts.take(entry.userId, entry.amount)
+  if (!moved) return null
+  tx.ledger.append({ ...entry, kind: 'debit', number: moved.number, balanceAfter: moved.balance })
+  return entry.id
+}
+
+const declineReason = (tx: PaymentsTx, userId: string): FailureReason =>
+  tx.accounts.exists(userId) ? 'insufficient_funds' : 'account_not_found'
+
+/** The question came again: perhaps the answer was lost, so it is given again, under the same event id. */
+function repeat(tx: PaymentsTx, event: CloudEvent<'orders.created.v1'>, known: DecisionRow, clock: Clock): void {
+  const now = clock.now()
+  if (now - known.emittedAt < REPEAT_MS) return
+  announce(tx, event, known, known.eventId)
+  tx.decisions.emitted(known.orderId, now)
+}
+
+/** Appends the event that announces a decision; returns its id. */
+function announce(
+  tx: PaymentsTx,
+  cause: CloudEvent<'orders.created.v1'>,
+  decision: Pick<DecisionRow, 'orderId' | 'userId' | 'amount' | 'reason' | 'transactionId'>,
+  eventId?: string,
+): string {
+  const { orderId, userId, amount, reason, transactionId } = decision
+  const context = { correlationId: orderId, causationId: cause.id, traceparent: cause.traceparent, eventId }
+  if (transactionId !== null) {
+    return tx.outbox.append('payments.succeeded.v1', { orderId, userId, amount, transactionId }, context)
+  }
+  return tx.outbox.append(
+    'payments.failed.v1',
+    { orderId, userId, amount, reason: reason ?? 'insufficient_funds' },
+    context,
+  )
+}

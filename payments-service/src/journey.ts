@@ -1,0 +1,24 @@
+/** What payments-service knows of an order's way, each step from a stored row. */
+import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
+import { byTime, outboxSteps } from '@checkout/messaging/journey.ts'
+import { rfc3339 } from '@checkout/service/clock.ts'
+import { toEntry } from './account.ts'
+import type { PaymentsStore } from './store/index.ts'
+import type { DecisionRow } from './store/tables.ts'
+
+export function journeyOf(decision: DecisionRow, read: PaymentsStore['read']): Journey {
+  const { orderId, outcome, reason, amount, transactionId } = decision
+  const steps: JourneyStep[] = [
+    {
+      step: 'inbox',
+      at: rfc3339(decision.causeReceivedAt),
+      eventId: decision.causeEventId,
+      streamSeq: decision.causeSeq,
+      deliveries: decision.causeDeliveries,
+    },
+    { step: 'decision', at: rfc3339(decision.decidedAt), payload: { outcome, reason, amount, transactionId } },
+  ]
+  const debit = read.ledger.debitOf(orderId)
+  if (debit) steps.push({ step: 'debit', at: rfc3339(debit.createdAt), payload: toEntry(debit) })
+  return { service: 'payments-service', steps: [...steps, ...outboxSteps(read.outbox, orderId)].sort(byTime) }
+}

@@ -1,0 +1,33 @@
+/** Deposit and withdrawal: the balance and its ledger entry, in one transaction. */
+import type { LedgerEntry } from '@checkout/contracts/http.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Answer } from '@checkout/service/idempotency.ts'
+import { Problem } from '@checkout/service/problem.ts'
+import { toEntry } from './account.ts'
+import type { PaymentsTx } from './store/index.ts'
+
+export interface Movement {
+  kind: 'deposit' | 'withdrawal'
+  userId: string
+  amount: number
+  idempotencyKey: string | undefined
+}
+
+/** @throws Problem account_not_found, balance_limit (deposit), insufficient_funds (withdrawal), idempotency_key_reused */
+export function moveMoney(
+  tx: PaymentsTx,
+  { kind, userId, amount, idempotencyKey: key }: Movement,
+  { clock, newId }: { clock: Clock; newId: NewId },
+): Answer<LedgerEntry> {
+  return tx.idempotency.once({ userId, route: `POST ${kind}`, key, body: { amount } }, () => {
+    const moved = kind === 'deposit' ? tx.accounts.put(userId, amount) : tx.accounts.take(userId, amount)
+    if (!moved) {
+      if (!tx.accounts.exists(userId)) throw new Problem('account_not_found')
+      throw new Problem(kind === 'deposit' ? 'balance_limit' : 'insufficient_funds')
+    }
+    const { balance: balanceAfter, number } = moved
+    const entry = { id: newId(), userId, number, kind, amount, balanceAfter, orderId: null, createdAt: clock.now() }
+    tx.ledger.append(entry)
+    return { status: 201, body: toEntry(entry) }
+  })
+}

@@ -1,0 +1,25 @@
+/** An account comes into being: asked for by the user, or because the user registered. At most one per user. */
+import type { CloudEvent } from '@checkout/contracts/events.ts'
+import type { Account } from '@checkout/contracts/http.ts'
+import type { Clock } from '@checkout/service/clock.ts'
+import { Problem } from '@checkout/service/problem.ts'
+import { toAccount } from './account.ts'
+import type { PaymentsTx } from './store/index.ts'
+
+export interface AccountTerms {
+  clock: Clock
+  currency: string
+}
+
+/** @throws Problem account_exists */
+export function openAccount(tx: PaymentsTx, userId: string, { clock, currency }: AccountTerms): Account {
+  const createdAt = clock.now()
+  if (!tx.accounts.open(userId, currency, createdAt)) throw new Problem('account_exists')
+  return toAccount({ userId, balance: 0, currency, createdAt })
+}
+
+/** users.registered: an account that the user opened already is left alone. */
+export function openAccountOf(tx: PaymentsTx, event: CloudEvent<'users.registered.v1'>, terms: AccountTerms): void {
+  if (!tx.inbox.claim(event.id)) return
+  tx.accounts.open(event.data.userId, terms.currency, terms.clock.now())
+}

@@ -1,0 +1,35 @@
+/** The store of payments-service: everything it keeps, and what a transaction can do with it. */
+import { join } from 'node:path'
+import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
+import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { idempotencyMigrations, idempotencyWrites } from '@checkout/service/idempotency.ts'
+import type { Connection } from '@checkout/service/sqlite.ts'
+import { openStore } from '@checkout/service/store.ts'
+import { accountReads, accountWrites } from './accounts.ts'
+import { decisionReads, decisionWrites } from './decisions.ts'
+import { ledgerReads, ledgerWrites } from './ledger.ts'
+import { migrations } from './tables.ts'
+
+export function openPaymentsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
+  return openStore({
+    file: join(dataDir, 'payments.sqlite'),
+    migrations: [...messagingMigrations, ...idempotencyMigrations, ...migrations],
+    clock,
+    writes: (writer: Connection) => ({
+      ...messagingWrites(writer, { source: '/payments-service', clock, newId }),
+      idempotency: idempotencyWrites(writer, clock),
+      accounts: accountWrites(writer),
+      ledger: ledgerWrites(writer),
+      decisions: decisionWrites(writer),
+    }),
+    reads: (reader: Connection) => ({
+      ...messagingReads(reader, clock),
+      accounts: accountReads(reader),
+      ledger: ledgerReads(reader),
+      decisions: decisionReads(reader),
+    }),
+  })
+}
+
+export type PaymentsStore = ReturnType<typeof openPaymentsStore>
+export type PaymentsTx = Parameters<Parameters<PaymentsStore['write']>[0]>[0]

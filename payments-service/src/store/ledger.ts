@@ -1,0 +1,45 @@
+import type { Connection } from '@checkout/service/sqlite.ts'
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { type TransactionRow, transactions } from './tables.ts'
+
+const p = sql.placeholder
+
+export function ledgerWrites(writer: Connection) {
+  const insert = drizzle(writer)
+    .insert(transactions)
+    .values({
+      id: p('id'),
+      userId: p('userId'),
+      number: p('number'),
+      kind: p('kind'),
+      amount: p('amount'),
+      balanceAfter: p('balanceAfter'),
+      orderId: p('orderId'),
+      createdAt: p('createdAt'),
+    })
+    .prepare()
+  return { append: (entry: TransactionRow): void => void insert.run({ ...entry }) }
+}
+
+export function ledgerReads(reader: Connection) {
+  const db = drizzle(reader)
+  const list = db
+    .select()
+    .from(transactions)
+    .where(and(eq(transactions.userId, p('userId')), lt(transactions.number, p('before'))))
+    .orderBy(desc(transactions.number))
+    .limit(p('limit'))
+    .prepare()
+  const ofOrder = db
+    .select()
+    .from(transactions)
+    .where(eq(transactions.orderId, p('orderId')))
+    .prepare()
+  return {
+    /** Newest first, before the entry number `before`. */
+    list: (userId: string, before: number, limit: number): TransactionRow[] => list.all({ userId, before, limit }),
+    /** The debit of an order, if it was paid. */
+    debitOf: (orderId: string): TransactionRow | undefined => ofOrder.get({ orderId }),
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * Starts the whole system as operating-system processes and keeps it running: nats-server, then n instances of each
+ * of the three services and one web, then the gateway. `make run`, the system tests, bench and chaos all use it.
+ */
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { watchDeaths } from './deaths.ts'
+import { createGuard } from './guard.ts'
+import { createManagedProcess, type ManagedProcess } from './managed-process.ts'
+import { findNatsServer } from './nats-server.ts'
+import { assertPortsFree, type NeededPort, type Ports, portOf, reservePorts } from './ports.ts'
+import { portVariables, readSettings } from './settings.ts'
+
+export const root = resolve(import.meta.dirname, '..')
+
+/** Options of every Node process that is started, such as `--max-old-space-size=256`. The one place to set them. */
+const NODE_OPTIONS = ''
+
+const services = ['orders', 'payments', 'notifications'] as const
+type Part = (typeof services)[number] | 'web' | 'gateway'
+const folders: Record<Part, string> = {
+  orders: 'orders-service',
+  payments: 'payments-service',
+  notifications: 'notifications-service',
+  web: 'web',
+  gateway: 'gateway',
+}
+
+const READY_WITHIN_MS = 60_000
+/** Shutdown, all in all below 10 s: services take at most 8 s each, so the gateway's time is not waited out. */
+const GATEWAY_HEAD_START_MS = 1_000
+const SERVICES_STOP_WITHIN_MS = 7_800
+const NATS_STOP_WITHIN_MS = 1_000
+
+export interface SystemOptions {
+  /** SQLite files, `nats/` (the broker's store) and `logs/`. Relative to the repository root. */
+  dataDir: string
+  /** 'default': PORT, ORDERS_PORT, … of `env`, else 8080, 3001, …. 'free': ports that no other process has. */
+  ports?: 'free' | 'default'
+  /** Of each of the three services. */
+  instances?: number
+  /** Added to process.env for every process. NATS_URL here (not in process.env) means an existing broker. */
+  env?: NodeJS.ProcessEnv
+  /** The nats-server program; default: the first that is found. */
+  natsServer?: string
+  /** Progress, deaths and restarts, one line each. */
+  log?: (line: string) => void
+  /** Aborts a start that is under way, which then stops what it had started and throws. */
+  signal?: AbortSignal
+  /** What to run per part; default `node <folder>/src/server.ts`. */
+  commands?: Partial<Record<Part, readonly [string, ...string[]]>>
+}
+
+export interface System {
+  /** The gateway's, without trailing slash. */
+  readonly url: string
+  readonly ports: Ports
+  /** Without nats-server. The gateway is last. */
+  readonly processes: readonly ManagedProcess[]
+  /** undefined with an existing broker. */
+  readonly nats: (ManagedProcess & { readonly storeDir: string }) | undefined
+  readonly natsUrl: string
+  readonly logsDir: string
+  /** The instance k (from 1) of a service. Throws when there is none. */
+  process(name: string, instance?: number): ManagedProcess
+  /** Gateway first, then services, then nats-server; at most 10 s. Nothing is left running. */
+  stop(): Promise<void>
+}
+
+/**
+ * Resolves when every service and the gateway answer /health/ready with 200. Throws, with nothing left running, when a
+ * port is in use, a variable is wrong, no nats-server is found, or a process does not come up.
+ */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const log = options.log ?? (() => {})
+  const env: NodeJS.ProcessEnv = { ...process.env, ...options.env }
+  if (options.instances) env.INSTANCES = `${options.instances}`
+  if (options.ports === 'free') delete env.NATS_URL
+  if (options.env?.NATS_URL) env.NATS_URL = options.env.NATS_URL
+  const settings = readSettings(env)
+  const { host, instances } = settings
+  const reserved = options.ports === 'free' ? await reservePorts() : undefined
+  const ports: Ports = reserved ?? settings.ports
+  const dataDir = resolve(root, options.dataDir)
+  const logsDir = join(dataDir, 'logs')
+  const natsUrl = settings.natsUrl ?? `nats://127.0.0.1:${ports.nats}`
+  const callHost = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  const urls = (part: Part, count: number) =>
+    Array.from({ length: count }, (_, i) => `http://${callHost}:${portOf(ports[part], i + 1)}`).join(',')
+
+  if (!reserved) await assertPortsFree(neededPorts(ports, instances, !settings.natsUrl), host)
+  mkdirSync(logsDir, { recursive: true })
+  const guard = createGuard()
+  const starting = new AbortController()
+  const onAbort = () => starting.abort(options.signal?.reason)
+  options.signal?.addEventListener('abort', onAbort, { once: true })
+  if (options.signal?.aborted) onAbort()
+
+  const shared: NodeJS.ProcessEnv = {
+    ...env,
+    NATS_URL: natsUrl,
+    DATA_DIR: dataDir,
+    NODE_OPTIONS: [NODE_OPTIONS, env.NODE_OPTIONS].filter(Boolean).join(' '),
+    ORDERS_PORT: `${ports.orders}`,
+    PAYMENTS_PORT: `${ports.payments}`,
+    NOTIFICATIONS_PORT: `${ports.notifications}`,
+    WEB_PORT: `${ports.web}`,
+    PORT: `${ports.gateway}`,
+    ORDERS_URLS: urls('orders', instances),
+    PAYMENTS_URLS: urls('payments', instances),
+    NOTIFICATIONS_URLS: urls('notifications', instances),
+    WEB_URLS: urls('web', 1),
+  }
+  const deaths = watchDeaths(root, log, (error) => starting.abort(error))
+  const create = (name: string, instance: number, port: number, command: readonly [string, ...string[]]) =>
+    createManagedProcess({
+      name,
+      instance,
+      port,
+      command,
+      cwd: root,
+      guard,
+      env: { ...shared, INSTANCE: `${instance}` },
+      logFile: freshLog(logsDir, `${name}-${instance}`),
+      onDeath: deaths.died,
+      onStart: deaths.started,
+    })
+  const createPart = (part: Part, instance: number) =>
+    create(
+      folders[part],
+      instance,
+      portOf(ports[part], instance),
+      options.commands?.[part] ?? [process.execPath, `${folders[part]}/src/server.ts`],
+    )
+
+  const backends: ManagedProcess[] = []
+  let gateway: ManagedProcess | undefined
+  let nats: System['nats']
+  let stopped: Promise<void> | undefined
+
+  async function stopAll() {
+    deaths.stopping()
+    await stopInOrder(gateway, backends, nats)
+    await guard.close()
+    await reserved?.release()
+  }
+  const stop = () => {
+    stopped ??= stopAll()
+    return stopped
+  }
+
+  try {
+    if (!settings.natsUrl) {
+      const storeDir = join(dataDir, 'nats')
+      const program = options.natsServer ?? (await findNatsServer({ log }))
+      const command = natsCommand(program, ports.nats, storeDir)
+      nats = withStore(create('nats-server', 1, ports.nats, command), storeDir)
+      nats.start()
+      await untilListening(nats.port, starting.signal)
+    }
+    for (const part of services) {
+      for (let k = 1; k <= instances; k++) backends.push(createPart(part, k))
+    }
+    backends.push(createPart('web', 1))
+    for (const backend of backends) backend.start()
+    const deadline = AbortSignal.any([starting.signal, AbortSignal.timeout(READY_WITHIN_MS)])
+    await Promise.all(backends.map((p) => untilReady(p, callHost, deadline)))
+    gateway = createPart('gateway', 1)
+    gateway.start()
+    await untilReady(gateway, callHost, deadline)
+  } catch (error) {
+    await stop()
+    throw starting.signal.aborted ? starting.signal.reason : error
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort)
+  }
+  deaths.allReady()
+
+  const processes = [...backends, gateway]
+  return {
+    url: `http://${callHost === '127.0.0.1' ? 'localhost' : callHost}:${ports.gateway}`,
+    ports,
+    processes,
+    nats,
+    natsUrl,
+    logsDir,
+    process(name, instance = 1) {
+      const found = processes.find((p) => p.name === name && p.instance === instance)
+      if (!found) throw new Error(`there is no ${name} ${instance}`)
+      return found
+    },
+    stop,
+  }
+}
+
+/** `nats-server` on loopback with JetStream; the flags of 2.9, which all later versions know too. */
+export const natsCommand = (program: string, port: number, storeDir: string): readonly [string, ...string[]] => [
+  program,
+  '--addr',
+  '127.0.0.1',
+  '--port',
+  `${port}`,
+  '--jetstream',
+  '--store_dir',
+  storeDir,
+]
+
+const withStore = (managed: ManagedProcess, storeDir: string) =>
+  Object.defineProperty(managed, 'storeDir', { value: storeDir, enumerable: true }) as ManagedProcess & {
+    readonly storeDir: string
+  }
+
+function neededPorts(ports: Ports, instances: number, ownNats: boolean): NeededPort[] {
+  const needed: NeededPort[] = []
+  if (ownNats) {
+    const remedy = 'stop what listens there, or set NATS_URL to use that broker (with JetStream)'
+    needed.push({ port: ports.nats, user: 'nats-server', remedy })
+  }
+  for (const part of [...services, 'web', 'gateway'] as const) {
+    for (let k = 1; k <= (part === 'web' || part === 'gateway' ? 1 : instances); k++) {
+      const remedy = `stop what listens there, or set ${portVariables[part]} to another port`
+      needed.push({ port: portOf(ports[part], k), user: folders[part], remedy })
+    }
+  }
+  return needed
+}
+
+/** The previous run's log is kept as `….1`. */
+export function freshLog(folder: string, name: string) {
+  const file = join(folder, `${name}.log`)
+  rmSync(`${file}.1`, { force: true })
+  try {
+    renameSync(file, `${file}.1`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  return file
+}
+
+/** Resolves when something accepts connections on the port. */
+export async function untilListening(port: number, signal: AbortSignal) {
+  while (true) {
+    signal.throwIfAborted()
+    const accepted = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1')
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+    if (accepted) return
+    await delay(30, undefined, { signal }).catch(() => {})
+  }
+}
+
+async function untilReady(managed: ManagedProcess, host: string, signal: AbortSignal) {
+  const url = `http://${host}:${managed.port}/health/ready`
+  let last = 'no answer'
+  while (true) {
+    if (signal.aborted) throw new Error(`${managed.name} ${managed.instance} is not ready: ${url}: ${last}`)
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) })
+      const body = await answer.text()
+      if (answer.ok) return
+      last = `${answer.status} ${body.slice(0, 300)}`
+    } catch (error) {
+      last = ((error as Error).cause as Error | undefined)?.message ?? (error as Error).message
+    }
+    await delay(50, undefined, { signal }).catch(() => {})
+  }
+}
+
+async function stopInOrder(gateway: ManagedProcess | undefined, backends: ManagedProcess[], nats: System['nats']) {
+  for (const p of [gateway, ...backends, nats]) if (p) p.restart = false
+  const gatewayGone = gateway?.terminate(GATEWAY_HEAD_START_MS + SERVICES_STOP_WITHIN_MS)
+  const headStart = new AbortController()
+  await Promise.race([gatewayGone, delay(GATEWAY_HEAD_START_MS, undefined, headStart).catch(() => {})])
+  headStart.abort()
+  await Promise.all([gatewayGone, ...backends.map((p) => p.terminate(SERVICES_STOP_WITHIN_MS))])
+  await nats?.terminate(NATS_STOP_WITHIN_MS)
+}
