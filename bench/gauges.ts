@@ -31,7 +31,8 @@ export interface Gauge {
 /** Which gauges grow, by the rule at the top of this file, and which it cannot tell. */
 export function judge(gauges: readonly Gauge[], sampleMinutes: readonly number[]) {
   const growing: string[] = []
-  const notJudged: string[] = []
+  const retained: string[] = []
+  const tooFew: string[] = []
   const total = sampleMinutes.at(-1) ?? 0
   const from = (total * 2) / 3
   const middle = (total * 5) / 6
@@ -40,14 +41,16 @@ export function judge(gauges: readonly Gauge[], sampleMinutes: readonly number[]
     const highest = (least: number, most: number) =>
       Math.max(...values.map((value, i) => (inside(sampleMinutes[i], least, most) ? (value ?? Number.NaN) : 0)))
     const [first, second] = [highest(from, middle), highest(middle, Number.POSITIVE_INFINITY)]
-    if (judged === 'after retention' && from < RETENTION_MINUTES)
-      notJudged.push(`${name} (kept for 10 minutes by design)`)
-    else if (Number.isNaN(first + second) || sampleMinutes.length < SAMPLES_LEAST)
-      notJudged.push(`${name} (too few samples)`)
+    if (judged === 'after retention' && from < RETENTION_MINUTES) retained.push(name)
+    else if (Number.isNaN(first + second) || sampleMinutes.length < SAMPLES_LEAST) tooFew.push(name)
     else if (second > first * (1 + GROWTH_ALLOWED) + floor) {
       growing.push(`${name} grew from ${first.toFixed(1)} to ${second.toFixed(1)} ${unit} in the last third`)
     }
   }
+  const notJudged = [
+    ...(retained.length ? [`kept for 10 minutes by design, so use --minutes=18 or more: ${retained.join(', ')}`] : []),
+    ...(tooFew.length ? [`too few samples: ${tooFew.join(', ')}`] : []),
+  ]
   return { growing, notJudged }
 }
 

@@ -61,26 +61,18 @@ export const cellTable = (cells: readonly Cell[]) =>
     ]),
   )
 
-/** Peak memory per process, and the CPU that each settled order cost it per cell (all instances of a service together). */
+/** Peak memory per process, and the CPU that a settled order cost it in each cell (all instances of a service together). */
 export function processTable(memories: readonly Memory[], cells: readonly Cell[]): string {
+  const cpu = (name: string) => cells.map((cell) => count(cell.cpuMs[name], 2))
   const rows = memories.map(({ name, pid, peakMiB }, i) => [
     `${name} (${pid})`,
     count(peakMiB),
-    ...cells.map((cell) => (memories[i - 1]?.name === name ? '″' : count(cell.cpuMs[name], 2))),
+    ...(memories[i - 1]?.name === name ? cells.map(() => '″') : cpu(name)),
   ])
-  const own = [
-    'this load generator',
-    count(process.resourceUsage().maxRSS / 1024),
-    ...cells.map((cell) => count(cell.cpuMs.bench, 2)),
-  ]
-  return table(
-    [
-      'process',
-      'peak MiB',
-      ...cells.map((cell) => `CPU ms/order ${cell.users === 1 ? 'hot' : 'many'}×${cell.connections}`),
-    ],
-    [...rows, own],
-  )
+  const own = ['this load generator', count(process.resourceUsage().maxRSS / 1024), ...cpu('bench')]
+  const names = cells.map((cell) => `${cell.users === 1 ? 'hot' : 'many'}×${cell.connections}`)
+  const text = table(['process', 'peak MiB', ...names], [...rows, own])
+  return cells.length ? `${text}\n(${names[0]} …: CPU ms per settled order)` : text
 }
 
 /** Answers other than 201, if any. */
@@ -151,6 +143,8 @@ export function verdict(audit: Audit, result: Result, users: readonly BenchUser[
   ]
   if (accepted === 0) lines.push({ good: false, text: 'no order was accepted at all' })
   if (!result.soak) return lines
-  const unknown = result.soak.notJudged.length ? `; not judged: ${result.soak.notJudged.join(', ')}` : ''
-  return [...lines, line(result.soak.growing, `nothing kept growing in the last third${unknown}`)]
+  const { growing, notJudged } = result.soak
+  const unknown = notJudged.map((what) => `\n    not judged: ${what}`).join('')
+  const growth = line(growing, 'nothing kept growing in the last third')
+  return [...lines, { ...growth, text: growth.text + unknown }]
 }

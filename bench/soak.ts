@@ -56,7 +56,9 @@ export async function soak({ api, root, dataDir, load, progress, print }: SoakOp
     },
   })
   clearInterval(sampler)
-  await sample()
+  accepted = posted.accepted
+  const sinceLast = performance.now() - started - (sampleMinutes.at(-1) ?? 0) * 60_000
+  if (sinceLast > (SAMPLE_SECONDS * 1_000) / 2) await sample()
   const all = [...gauges.values()]
   const { growing, notJudged } = judge(all, sampleMinutes)
   const blind = all.length ? [] : ['memory and files (none of this checkout is to be seen)']

@@ -74,6 +74,7 @@ function pass(
     request: request.raw,
     response: reply.raw,
     requestId: request.id,
+    server: request.server.server,
     log: request.log,
     upstream,
     path: rewritten?.path ?? originForm(request),

@@ -30,7 +30,7 @@ export function requestHeaders(request: IncomingMessage, requestId: string): str
   const peer = request.socket.remoteAddress ?? 'unknown'
   const before = known['x-forwarded-for']
   headers.push('x-request-id', requestId, 'x-forwarded-for', before ? `${before}, ${peer}` : peer)
-  if (known['x-forwarded-host'] === undefined) headers.push('x-forwarded-host', known.host ?? '')
+  if (known['x-forwarded-host'] === undefined && known.host !== undefined) headers.push('x-forwarded-host', known.host)
   if (known['x-forwarded-proto'] === undefined) headers.push('x-forwarded-proto', 'http')
   return headers
 }

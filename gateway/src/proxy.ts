@@ -23,6 +23,8 @@ export interface Exchange {
   request: IncomingMessage
   response: ServerResponse
   requestId: string
+  /** The server that took the request: once it no longer listens, its connections end with their next answer. */
+  server: { listening: boolean }
   log: { warn(fields: object, message: string): void }
   upstream: Upstream
   /** The request's target at the service. */
@@ -56,7 +58,7 @@ function collectBody(exchange: Exchange) {
 
 /** The whole of what happens between the complete request and the end of its answer. */
 function exchangeWith(exchange: Exchange, body: Buffer | null): void {
-  const { request, response, upstream, path, requestId, locationPrefix, log } = exchange
+  const { request, response, upstream, path, requestId, locationPrefix, log, server } = exchange
   const method = request.method as Dispatcher.HttpMethod
   const headers = requestHeaders(request, requestId)
   const repeatable = method === 'GET' || method === 'HEAD'
@@ -80,6 +82,7 @@ function exchangeWith(exchange: Exchange, body: Buffer | null): void {
   function fail(code: ProblemCode, cause: string | undefined) {
     answered = true
     clearTimeout(deadline)
+    if (!server.listening) response.shouldKeepAlive = false
     log.warn({ upstream: upstream.name, code, cause, attempts }, 'request not served')
     answerProblem(response, new Problem(code), requestId)
   }
@@ -99,6 +102,7 @@ function exchangeWith(exchange: Exchange, body: Buffer | null): void {
         clearTimeout(deadline)
         const fields = responseHeaders(raw, requestId)
         if (locationPrefix !== undefined) prefixLocation(fields, locationPrefix)
+        if (!server.listening) response.shouldKeepAlive = false
         response.writeHead(status, fields)
         goOn = resume
         return true
@@ -160,7 +164,7 @@ function whenWritable(response: ServerResponse, callback: () => void) {
     callback()
   }
   response.on('drain', once)
-  
+  response.on('close', once)
 }
 
 function prefixLocation(fields: string[], prefix: string) {

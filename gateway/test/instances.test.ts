@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { createUpstream } from '../src/upstream.ts'
-import { deadUrl, kill, problemOf, startGateway, startService, until } from './helpers.ts'
+import { deadUrl, dial, kill, problemOf, startGateway, startService, until } from './helpers.ts'
 
 const post = (url: string) => fetch(url, { method: 'POST', body: '{}' })
 
@@ -180,4 +180,25 @@ t.test('the same port, closed politely: no POST is lost to a connection that was
   a.server.closeIdleConnections()
   await until('noticed', () => upstreams.orders.pick()?.pool.stats.connected === 0)
   t.equal(await (await post(`${url}/orders`)).text(), 'a')
+})
+
+t.test('closing: a request under way is finished, and its connection is told to close', async (t) => {
+  let finish: (() => void) | undefined
+  const service = await startService(t, (_request, response) => {
+    finish = () => response.end('finished')
+  })
+  const { url, close } = await startGateway(t, { orders: [service.url] })
+  const { received } = await dial(t, url, 'GET /orders HTTP/1.1\r\nHost: x\r\n\r\n')
+  await until('under way', () => finish)
+  const closed = close()
+  await until('new connections are refused', () =>
+    fetch(`${url}/health/live`).then(
+      () => false,
+      () => true,
+    ),
+  )
+  finish?.()
+  await closed
+  await until('answered and closed', () => received.closed)
+  t.match(received.text, /^HTTP\/1.1 200 OK\r\n[\s\S]*Connection: close\r\n[\s\S]*finished/i)
 })

@@ -71,10 +71,11 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
   async function consume(subscription: Subscription): Promise<void> {
     while (!stopping.signal.aborted) {
       await (trouble ?? whenConnected())
+      if (stopping.signal.aborted) return
       try {
         const pull = await broker.pull(subscription)
         pulls.add(pull)
-        if (stopping.signal.aborted) pull.stop()
+        if (stopping.signal.aborted) pull.stop() // stopped while it was being made
         try {
           await drainInto(subscription, pull)
         } finally {

@@ -55,6 +55,8 @@ const BODY_BYTES_MAX = 16 * 1024
 const REQUEST_TIMEOUT_MS = 10_000
 /** A socket without any traffic is dropped; longer than the slowest answer, a write that waits 5 s for the store. */
 const CONNECTION_TIMEOUT_MS = 30_000
+/** While closing, a request that has still not ended by then is cut off: the contract is to be gone in 8 s. */
+const CLOSE_CUT_OFF_MS = 5_000
 /** Node looks for late requests only this often (default 30 s). */
 const TIMEOUT_CHECK_MS = 2_000
 
@@ -80,6 +82,7 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   acceptJsonOnly(app)
+  closeUnusedSockets(app)
   app.decorateRequest('userId', '')
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
@@ -124,6 +127,25 @@ function acceptJsonOnly(app: App): void {
     // Fastify shows an absent body to the validator as null, so a literal null must not get that far.
     if (value === null) return done(invalid('', 'must be an object'), undefined)
     done(null, value)
+  })
+}
+
+/**
+ * server.close() waits for every connection but those between two requests. One that has never sent a whole request
+ * head (a browser's preconnect, a load balancer's spare) would hold the shutdown until its timeout.
+ */
+function closeUnusedSockets(app: App): void {
+  const unused = new Set<Socket>()
+  app.server.on('connection', (socket: Socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
+  app.server.on('request', ({ socket }: IncomingMessage) => unused.delete(socket))
+  app.addHook('preClose', (done) => {
+    // Upgraded sockets never had a 'request' event, but have been written to: they are their owner's to close.
+    for (const socket of unused) if (socket.bytesWritten === 0) socket.destroy()
+    setTimeout(() => app.server.closeAllConnections(), CLOSE_CUT_OFF_MS).unref()
+    done()
   })
 }
 

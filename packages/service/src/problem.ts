@@ -1,6 +1,7 @@
 /** Every error that the HTTP API can answer: RFC 9457 problem details, with a stable `code` for programs. */
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isStorageError } from './sqlite.ts'
 import { type FieldError, fieldErrors } from './validation.ts'
 
 interface Definition {
@@ -114,7 +115,6 @@ const fastifyCodes: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_BAD_URL: 'route_not_found',
   FST_ERR_MAX_PARAM_LENGTH: 'route_not_found',
   FST_ERR_NOT_FOUND: 'route_not_found',
-  STORE_UNAVAILABLE: 'store_unavailable',
 }
 
 /** Any error as a Problem. What is not known here becomes internal_error and tells the client nothing. */
@@ -129,6 +129,7 @@ export function toProblem(error: unknown, request: FastifyRequest): Problem {
   }
   const known = code === undefined ? undefined : fastifyCodes[code]
   if (known) return new Problem(known, { cause: error })
+  if (isStorageError(error)) return new Problem('store_unavailable', { cause: error })
   // The request's stream broke while its body was read (Fastify marks that 400); nobody is left to read this answer.
   if (statusCode === 400) return new Problem('request_malformed', { cause: error })
   return new Problem('internal_error', { cause: error })

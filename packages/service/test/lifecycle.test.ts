@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 
@@ -59,6 +59,25 @@ t.test('SIGTERM finishes the request in flight, runs the closers in order and ex
   t.equal(stderr, '')
   const ending = service.messages().filter((msg) => /stop|closed|^request$/.test(String(msg)))
   t.strictSame(ending, ['stopping', 'request', 'consumers closed', 'store closed', 'stopped'])
+})
+
+t.test('connections that never finish a request do not hold the shutdown', async (t) => {
+  const head = 'POST /slow HTTP/1.1\r\nHost: a\r\n'
+  const halfBody = `${head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{`
+  const service = start(t)
+  const { url } = await service.logged('listening')
+  for (const sent of ['', head, halfBody]) {
+    const socket = connect(Number(new URL(String(url)).port), '127.0.0.1')
+    socket.on('error', () => {}) // it is cut off
+    t.teardown(() => socket.destroy())
+    await once(socket, 'connect')
+    if (sent !== '') await new Promise((resolve) => socket.write(sent, resolve))
+  }
+  // Answered after the sockets above were accepted, so the server has seen them.
+  const agent = new Agent()
+  await fetchOver(agent, `${url}/nowhere`)
+  service.child.kill('SIGTERM')
+  t.match(await service.closed, { code: 0, stderr: '' })
 })
 
 t.test('a second signal exits at once', async (t) => {

@@ -1,0 +1,170 @@
+/** The mailer against a real SMTP server: in this process with its own store, and as three real instances. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import pino from 'pino'
+import { SMTPServer } from 'smtp-server'
+import t, { type Test } from 'tap'
+import { eventually } from '../../test/support/eventually.ts'
+import { createMailer } from '../src/mailer.ts'
+import { openNotificationsStore } from '../src/store/index.ts'
+import { writeMessage } from '../src/write-letter.ts'
+
+const terms = { clock: systemClock, newId: uuidv7, mailing: true }
+
+interface Mail {
+  to: string
+  text: string
+}
+
+/** A real SMTP server; `refuse` decides per recipient with which code and when the address is refused. */
+async function startSmtp(test: Test, refuse: (to: string, attempt: number) => number | undefined = () => undefined) {
+  const mails: Mail[] = []
+  const attempts = new Map<string, number>()
+  const server = new SMTPServer({
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    onRcptTo({ address }, _session, done) {
+      const attempt = (attempts.get(address) ?? 0) + 1
+      attempts.set(address, attempt)
+      const responseCode = refuse(address, attempt)
+      done(responseCode === undefined ? null : Object.assign(new Error('refused'), { responseCode }))
+    },
+    onData(stream, session, done) {
+      const chunks: Buffer[] = []
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      stream.on('end', () => {
+        const to = session.envelope.rcptTo.map((r) => r.address).join()
+        mails.push({ to, text: Buffer.concat(chunks).toString() })
+        done()
+      })
+    },
+  })
+  server.on('error', () => undefined) // clients that are killed
+  server.listen(0, '127.0.0.1')
+  await once(server.server, 'listening')
+  test.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
+  return { url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`, mails, attempts }
+}
+
+function openFile(test: Test, dataDir = mkdtempSync(join(tmpdir(), 'mailer-'))) {
+  const store = openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 })
+  test.teardown(async () => {
+    await store.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  return { store, dataDir }
+}
+
+type Store = ReturnType<typeof openNotificationsStore>
+
+const writeTo = (store: Store, userId: string, email: string) =>
+  store.write((tx) => {
+    tx.contacts.add({ userId, name: 'Ada', email, createdAt: Date.now() })
+    return writeMessage(tx, userId, { subject: 'Grüße', body: `to ${userId}\n.\nend` }, terms)
+  })
+
+/** A mailer in this process that holds the lease, run round by round. */
+async function start(store: Store, smtpUrl: string, clock = systemClock) {
+  await store.write((tx) => tx.lease.take(store.read.lease.current().counter))
+  const logger = pino({ level: 'silent' })
+  return createMailer({ smtpUrl, from: 'Shop <shop@shop.example>', store, clock, logger })
+}
+const signal = new AbortController().signal
+
+t.test('a letter is mailed once, marked sent after the 250, with a stable Message-ID', async (test) => {
+  const { store } = openFile(test)
+  const smtp = await startSmtp(test)
+  const letter = await writeTo(store, 'ada', 'ada@example.com')
+  const mailer = await start(store, smtp.url)
+  test.teardown(mailer.close)
+  await mailer.round(signal)
+  await mailer.round(signal)
+  test.equal(smtp.mails.length, 1)
+  test.equal(smtp.mails[0]?.to, 'ada@example.com')
+  test.match(smtp.mails[0]?.text, `Message-ID: <${letter.id}@shop.example>`)
+  const [stored] = store.read.letters.list('ada', 10, 1)
+  test.equal(stored?.mail, 'sent')
+  test.ok(stored?.sentAt)
+})
+
+t.test('a refusal for now is tried again later, a refusal for good ends in failed', async (test) => {
+  const { store } = openFile(test)
+  const smtp = await startSmtp(test, (to, attempt) => (to.startsWith('gone') ? 550 : attempt === 1 ? 451 : undefined))
+  await writeTo(store, 'greylisted', 'greylisted@example.com')
+  await writeTo(store, 'gone', 'gone@example.com')
+  let now = Date.now()
+  const mailer = await start(store, smtp.url, { ...systemClock, now: () => now })
+  test.teardown(mailer.close)
+  const mailOf = (userId: string) => store.read.letters.list(userId, 10, 1)[0]
+  await mailer.round(signal)
+  test.equal(mailOf('gone')?.mail, 'failed')
+  test.equal(mailOf('greylisted')?.mail, 'queued', 'refused for now: still queued')
+  await mailer.round(signal)
+  test.equal(smtp.attempts.get('greylisted@example.com'), 1, 'not before its time')
+  now += 60_000
+  await mailer.round(signal)
+  test.equal(mailOf('greylisted')?.mail, 'sent')
+  test.equal(mailOf('greylisted')?.mailAttempts, 2)
+  test.equal(smtp.attempts.get('gone@example.com'), 1, 'a hopeless address is not tried again')
+})
+
+t.test('a mail server that is down delays the letters and fails none', async (test) => {
+  const { store } = openFile(test)
+  await writeTo(store, 'ada', 'ada@example.com')
+  const mailer = await start(store, 'smtp://127.0.0.1:1')
+  test.teardown(mailer.close)
+  await mailer.round(signal)
+  const [stored] = store.read.letters.list('ada', 10, 1)
+  test.equal(stored?.mail, 'queued')
+  test.equal(stored?.mailAttempts, 1)
+})
+
+t.test('an instance without the lease mails nothing', async (test) => {
+  const { store } = openFile(test)
+  const smtp = await startSmtp(test)
+  await writeTo(store, 'ada', 'ada@example.com')
+  const mailer = await start(store, smtp.url)
+  test.teardown(mailer.close)
+  await store.write((tx) => tx.lease.release())
+  await test.rejects(mailer.round(signal), { message: /lease/ })
+  test.equal(smtp.mails.length, 0)
+})
+
+t.test('three instances, one of them killed on the way: one mail per letter', { timeout: 200_000 }, async (test) => {
+  const { store, dataDir } = openFile(test)
+  const smtp = await startSmtp(test)
+  const instances = new Map<string, ChildProcess>()
+  test.teardown(() => {
+    for (const child of instances.values()) child.kill('SIGKILL')
+  })
+  for (const k of [1, 2, 3]) {
+    const child = spawn(process.execPath, ['notifications-service/src/server.ts'], {
+      cwd: join(import.meta.dirname, '../..'),
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: {
+        ...process.env,
+        INSTANCE: String(k),
+        NOTIFICATIONS_PORT: String(20_000 + (process.pid % 20_000)),
+        DATA_DIR: dataDir,
+        NATS_URL: 'nats://127.0.0.1:1',
+        SMTP_URL: smtp.url,
+      },
+    })
+    instances.set(String(k), child)
+  }
+  const users = Array.from({ length: 60 }, (_, i) => `user-${i}`)
+  for (const user of users.slice(0, 30)) await writeTo(store, user, `${user}@example.com`)
+  await eventually(() => smtp.mails.length >= 30, { what: 'the first half is mailed', deadlineMs: 90_000 })
+
+  // A quiet moment, so that the kill falls between two mails: a crash between 250 and commit may mail twice.
+  instances.get('2')?.kill('SIGKILL')
+  instances.delete('2')
+  for (const user of users.slice(30)) await writeTo(store, user, `${user}@example.com`)
+  const isSent = (user: string) => store.read.letters.list(user, 10, 1)[0]?.mail === 'sent'
+  await eventually(() => users.every(isSent), { what: 'all are marked sent', deadlineMs: 90_000 })
+  test.same(smtp.mails.map((mail) => mail.to).sort(), users.map((user) => `${user}@example.com`).sort())
+})
