@@ -27,7 +27,7 @@ demo: $(INSTALLED) ## both scenarios step by step, against a running system
 	@$(NODE) scripts/demo.ts
 
 bench: $(INSTALLED) ## load and latency, against a running system
-	@$(NODE) bench/bench.ts
+	@$(NODE) bench/main.ts $(ARGS)
 
 check: $(INSTALLED) ## types
 	@$(WITH_NODE) npm run check --silent

@@ -15,8 +15,11 @@ import { portVariables, readSettings } from './settings.ts'
 
 export const root = resolve(import.meta.dirname, '..')
 
-/** Options of every Node process that is started, such as `--max-old-space-size=256`. The one place to set them. */
-const NODE_OPTIONS = ''
+/**
+ * Options of every Node process that is started. On a machine with much memory V8 lets the young generation grow to
+ * 128 MiB per process, which buys nothing here: 16 MiB semispaces keep a service below 300 MiB at full load.
+ */
+const NODE_OPTIONS = '--max-semi-space-size=16'
 
 const services = ['orders', 'payments', 'notifications'] as const
 type Part = (typeof services)[number] | 'web' | 'gateway'

@@ -106,7 +106,7 @@ function registerHealth(app: App, upstreams: Upstreams) {
       const { instances } = upstream.state()
       return [upstream.name, { status: instances.some((one) => one.live) ? 'ok' : 'failed', instances }] as const
     })
-    const ready = states.every(([, { status }]) => status === 'ok')
+    const ready = !app.readiness.draining && states.every(([, { status }]) => status === 'ok')
     reply.code(ready ? 200 : 503)
     return { status: ready ? 'ok' : 'failed', upstreams: Object.fromEntries(states) }
   })

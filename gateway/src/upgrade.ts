@@ -6,9 +6,9 @@
  * The answer is parsed, not piped blindly: after a refusal the client could otherwise go on speaking HTTP to the
  * service over the same socket, past the routing.
  */
-import { randomUUID } from 'node:crypto'
 import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { requestId as makeRequestId } from '@checkout/service/http.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { ANSWER_DEADLINE_MS, answerProblem } from './proxy.ts'
@@ -30,7 +30,7 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
   const open = new Set<Socket>()
 
   function accept(request: IncomingMessage, socket: Socket, head: Buffer) {
-    const requestId = requestIdOf(request)
+    const requestId = makeRequestId(request)
     open.add(socket)
     socket.on('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
@@ -105,12 +105,6 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
       for (const socket of open) socket.destroy()
     },
   }
-}
-
-/** As for every other request: a caller's id is kept when it is safe to log and echo. */
-function requestIdOf(request: IncomingMessage): string {
-  const given = request.headers['x-request-id']
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
 }
 
 /** Two sockets as one: pipe() holds a side back while the other does not read, and either's end ends both. */

@@ -20,7 +20,6 @@ exactly once, in the background, and a letter tells how it went.</p>
 <p>The web UI is not here yet. Everything works through the HTTP API already:</p>
 <ul>
 <li><a href="/docs/">API documentation</a>, where each call can be tried out</li>
-<li>live notifications: a WebSocket at <code>/notifications/stream?userId=…</code></li>
 </ul>`,
 )
 
@@ -30,7 +29,7 @@ const DOCS = page(
 <ul>
 <li><a href="/docs/orders/">Orders</a>: users and orders</li>
 <li><a href="/docs/payments/">Payments</a>: accounts, deposits, withdrawals, the ledger</li>
-<li><a href="/docs/notifications/">Notifications</a>: letters and live pushes</li>
+<li><a href="/docs/notifications/">Notifications</a>: letters</li>
 </ul>
 <p><a href="/">Back</a></p>`,
 )

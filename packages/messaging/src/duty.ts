@@ -41,7 +41,6 @@ export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyO
 
   async function attempt(): Promise<boolean> {
     try {
-      awake = false
       const more = await round(stopping.signal)
       failures = 0
       return more
@@ -57,9 +56,11 @@ export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyO
   }
 
   async function pause(): Promise<void> {
-    if (awake || stopping.signal.aborted) return
-    waker = new AbortController()
-    await clock.sleep(everyMs, AbortSignal.any([waker.signal, stopping.signal]))
+    if (!awake && !stopping.signal.aborted) {
+      waker = new AbortController()
+      await clock.sleep(everyMs, AbortSignal.any([waker.signal, stopping.signal]))
+    }
+    awake = false
   }
 
   const wake = () => {

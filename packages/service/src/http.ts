@@ -37,6 +37,10 @@ declare module 'fastify' {
     /** Leave the route's requests out of the log: probes and scrapes come every few seconds. */
     quiet?: boolean
   }
+  interface FastifyInstance {
+    /** Set by lifecycle.ts when the process is about to stop; /health/ready answers 503 then. */
+    readiness: { draining: boolean }
+  }
 }
 
 export interface HttpOptions {
@@ -84,6 +88,7 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   acceptJsonOnly(app)
   closeUnusedSockets(app)
   app.decorateRequest('userId', '')
+  app.decorate('readiness', { draining: false })
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
@@ -103,7 +108,7 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
 }
 
 /** A caller's id is kept so that one request can be followed through the gateway; it must be safe to log and echo. */
-function requestId(request: IncomingMessage): string {
+export function requestId(request: IncomingMessage): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
 }

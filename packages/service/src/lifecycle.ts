@@ -1,11 +1,17 @@
 /** A service process from listening to exit. */
 import type { ListenOptions } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { App } from './http.ts'
 import type { Logger } from './logging.ts'
 
 /** The contract is 8 s; the rest is for the process to end. */
 const SHUTDOWN_MS_MAX = 7_500
+/**
+ * Before it stops accepting, a service answers /health/ready with 503 for this long and goes on serving: two rounds of
+ * the gateway's probes. Otherwise a request could be sent on a kept-alive connection just as that is closed.
+ */
+const DRAIN_MS = 1_000
 
 /** One step of the shutdown; its name is logged when it hangs. */
 export interface Closer {
@@ -28,7 +34,7 @@ export interface ServiceOptions {
 
 /**
  * Listens, logs "listening" with the url, and ends the process:
- * - SIGTERM or SIGINT: stops accepting, finishes the requests, runs the closers in order, exits 0. After 7.5 s it logs
+ * - SIGTERM or SIGINT: turns unready and serves on for a second, then stops accepting, finishes the requests, runs the closers in order, exits 0. After 7.5 s it logs
  *   what hung and exits 1. A second signal exits 1 at once.
  * - an uncaught exception or unhandled rejection: logged, exit 1 at once. Nothing is closed: the state is unknown, and
  *   everything that matters is committed.
@@ -38,7 +44,11 @@ export interface ServiceOptions {
  * @returns the url, such as http://127.0.0.1:3001
  */
 export async function runService({ app, logger, listen, closers }: ServiceOptions): Promise<string> {
-  const steps: Closer[] = [{ name: 'http', close: () => app.close() }, ...closers]
+  const drain = () => {
+    app.readiness.draining = true
+    return delay(DRAIN_MS)
+  }
+  const steps: Closer[] = [{ name: 'drain', close: drain }, { name: 'http', close: () => app.close() }, ...closers]
   let current = 'nothing'
 
   const die = (error: unknown) => {

@@ -1,0 +1,64 @@
+/** The real app on a real file in a temporary folder; only the broker, which HTTP does not need, is absent. */
+import { join } from 'node:path'
+import type { CloudEvent } from '@checkout/contracts/events.ts'
+import type { FailureReason } from '@checkout/contracts/values.ts'
+import type { Arrival } from '@checkout/messaging/consumer.ts'
+import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createMetrics } from '@checkout/service/metrics.ts'
+import pino from 'pino'
+import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
+import { buildApp } from '../src/app.ts'
+import { openOrdersStore } from '../src/store/index.ts'
+
+interface Test {
+  teardown(after: () => void | Promise<void>): void
+}
+
+export async function ordersApp(t: Test, { clock = systemClock, perMinute = 0 }: { clock?: Clock; perMinute?: number } = {}) {
+  const { dataDir, remove } = temporaryFolder()
+  const store = openOrdersStore({ dataDir, clock, newId: uuidv7 })
+  const broker = { connected: true }
+  const app = await buildApp({
+    store,
+    clock,
+    newId: uuidv7,
+    currency: 'RUB',
+    broker,
+    logger: pino({ level: 'silent' }),
+    metrics: createMetrics(),
+    instance: 2,
+    version: '1.2.3',
+    rateLimitPerMinute: perMinute,
+  })
+  t.teardown(async () => {
+    await app.close()
+    await store.close()
+    remove()
+  })
+  return { app, store, broker, file: join(dataDir, 'orders.sqlite') }
+}
+
+export const ada = { 'x-user-id': 'ada' }
+export const bob = { 'x-user-id': 'bob' }
+
+/** Payments' outcome on an order of ada's, as it arrives. */
+export function outcomeOf(orderId: string, reason?: FailureReason, id = uuidv7()) {
+  const envelope = {
+    specversion: '1.0',
+    id,
+    source: '/payments-service',
+    time: rfc3339(Date.now()),
+    datacontenttype: 'application/json',
+    correlationid: orderId,
+  } as const
+  const data = { orderId, userId: 'ada', amount: 149_900 }
+  return reason === undefined
+    ? ({
+        ...envelope,
+        type: 'payments.succeeded.v1',
+        data: { ...data, transactionId: uuidv7() },
+      } satisfies CloudEvent<'payments.succeeded.v1'>)
+    : ({ ...envelope, type: 'payments.failed.v1', data: { ...data, reason } } satisfies CloudEvent<'payments.failed.v1'>)
+}
+
+export const arrival = (receivedAt = Date.now()): Arrival => ({ streamSeq: 7, deliveries: 1, receivedAt })

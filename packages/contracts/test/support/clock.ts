@@ -1,0 +1,23 @@
+/** A clock that moves only when it is told to, or when somebody sleeps on it: timeouts of minutes pass at once. */
+export interface TestClock {
+  now(): number
+  monotonic(): number
+  sleep(ms: number): Promise<void>
+  /** Moves both clocks forward by `ms`. */
+  advance(ms: number): void
+}
+
+export function createTestClock(startMs = Date.parse('2026-11-22T10:00:00.000Z')): TestClock {
+  let passed = 0
+  return {
+    now: () => startMs + Math.floor(passed),
+    monotonic: () => passed,
+    async sleep(ms) {
+      passed += ms
+      await new Promise(setImmediate)
+    },
+    advance(ms) {
+      passed += ms
+    },
+  }
+}

@@ -1,0 +1,199 @@
+/** One life of a service's messaging: its broker connection, its store, its consumers and duties, and what it logged. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ServiceName } from '@checkout/contracts/topology.ts'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { openStore, type Store } from '@checkout/service/store.ts'
+import Database from 'better-sqlite3'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { eventually } from '../../../../test/support/eventually.ts'
+import { startNats, type TestNats } from '../../../../test/support/nats.ts'
+import { assertNoChildren } from '../../../../test/support/system.ts'
+import type { Broker } from '../../src/broker.ts'
+import type { Handlers } from '../../src/consumer.ts'
+import { createJetStreamBroker, type JetStreamBroker } from '../../src/jetstream.ts'
+import { createMessaging, type Messaging } from '../../src/messaging.ts'
+import {
+  type MessagingReads,
+  type MessagingTx,
+  messagingMigrations,
+  messagingReads,
+  messagingWrites,
+} from '../../src/store.ts'
+
+export const STREAM_MAX_BYTES = 256 * 1024 ** 2
+
+export interface Life<Tx extends MessagingTx> {
+  readonly store: Store<Tx, MessagingReads>
+  readonly messaging: Messaging
+  /** The connection as the messaging sees it: wrapped, when the test wrapped it. */
+  readonly broker: Broker
+  readonly logs: LogLine[]
+  /** Ends it in the order in which a service does. */
+  stop(): Promise<void>
+}
+
+export interface LogLine {
+  level: number
+  msg: string
+  [field: string]: unknown
+}
+
+export interface LifeOptions<Tx extends MessagingTx> {
+  service: ServiceName
+  url: string
+  store: Store<Tx, MessagingReads>
+  handlers: Handlers<Tx>
+  /** Puts something between the messaging and NATS. */
+  wrap?: (broker: JetStreamBroker) => Broker
+  retentionMs?: number
+  streamMaxBytes?: number
+}
+
+/** Resolves when it is connected; so the nats-server must be up. */
+export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>): Promise<Life<Tx>> {
+  const { service, url, store, handlers, wrap = (b) => b, retentionMs, streamMaxBytes = STREAM_MAX_BYTES } = options
+  const { logger, logs } = recordingLogger()
+  const connection = createJetStreamBroker({ url, name: service, streamMaxBytes })
+  const broker = wrap(connection)
+  const messaging = createMessaging({
+    service,
+    store,
+    handlers,
+    broker,
+    clock: systemClock,
+    logger,
+    ...(retentionMs === undefined ? {} : { retentionMs }),
+  })
+  messaging.start()
+  await connection.connect()
+  let ended: Promise<void> | undefined
+  const end = async () => {
+    await messaging.stop()
+    await connection.close()
+    await store.close()
+  }
+  return {
+    store,
+    messaging,
+    broker,
+    logs,
+    stop() {
+      ended ??= end()
+      return ended
+    },
+  }
+}
+
+/** LOG=1 shows the lines as well. */
+export function recordingLogger() {
+  const logs: LogLine[] = []
+  const logger = pino(
+    { level: 'debug' },
+    {
+      write(line: string) {
+        logs.push(JSON.parse(line))
+        if (process.env.LOG) process.stderr.write(line)
+      },
+    },
+  )
+  return { logger, logs }
+}
+
+/** A store of a service that only publishes. */
+export const openPublisherStore = (dir: string, source = '/publisher') =>
+  openStore({
+    file: join(dir, 'publisher.sqlite'),
+    migrations: messagingMigrations,
+    clock: systemClock,
+    writes: (writer) => messagingWrites(writer, { source, clock: systemClock, newId: uuidv7 }),
+    reads: (reader) => messagingReads(reader, systemClock),
+  })
+
+/** A broker that differs from another in some methods. */
+export const patched = (broker: Broker, own: Partial<Broker>): Broker =>
+  new Proxy(broker, {
+    get: (target, name) => Reflect.get(own, name) ?? Reflect.get(target, name, target),
+  })
+
+export interface Stage {
+  readonly nats: TestNats
+  /** For the SQLite files of this test. */
+  readonly dir: string
+  /** Called after the body, newest first, however that ended. */
+  atEnd(close: () => Promise<unknown> | unknown): void
+}
+
+/**
+ * Runs `body` with a nats-server and a folder of its own. Afterwards everything is stopped, and the test fails when a
+ * child process, a timer or a socket is left.
+ */
+export async function withStage(t: Test, body: (stage: Stage) => Promise<void>): Promise<void> {
+  const before = resources()
+  const closers: (() => Promise<unknown> | unknown)[] = []
+  const nats = await startNats()
+  const dir = mkdtempSync(join(tmpdir(), 'messaging-'))
+  try {
+    await body({ nats, dir, atEnd: (close) => void closers.unshift(close) })
+  } finally {
+    nats.resume()
+    for (const close of closers) await close()
+    await nats.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+  assertNoChildren(t)
+  const left = () => resources().filter((name) => !take(before, name))
+  await eventually(() => resources().length <= before.length, { what: 'no timer or socket is left', deadlineMs: 5_000 })
+    .then(() => t.pass('no timer or socket is left'))
+    .catch(() => t.fail(`left behind: ${left().join(', ')}`))
+}
+
+/** Timers and sockets that keep this process alive. Pipes are tap's own. */
+const resources = () => process.getActiveResourcesInfo().filter((name) => /Timeout|TCP|Process/.test(name))
+
+function take(names: string[], name: string): boolean {
+  const at = names.indexOf(name)
+  if (at >= 0) names.splice(at, 1)
+  return at >= 0
+}
+
+/** Rows of a file, read by a connection of its own, as another program would. */
+export function query<T>(file: string, sql: string, ...values: unknown[]): T[] {
+  const db = new Database(file, { readonly: true, timeout: 5_000 })
+  try {
+    return db.prepare(sql).all(...values) as T[]
+  } finally {
+    db.close()
+  }
+}
+
+/** Changes a file by a connection of its own, as another program would. */
+export function change(file: string, sql: string, ...values: unknown[]): void {
+  const db = new Database(file, { timeout: 5_000 })
+  try {
+    db.prepare(sql).run(...values)
+  } finally {
+    db.close()
+  }
+}
+
+/** Random numbers that a printed seed repeats (mulberry32, public domain, by Tommy Ettinger). SEED=n sets it. */
+export function seeded(t: Test): () => number {
+  let state = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
+  t.comment(`SEED=${state}`)
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let x = Math.imul(state ^ (state >>> 15), state | 1)
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}

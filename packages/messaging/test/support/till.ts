@@ -1,0 +1,77 @@
+/**
+ * The service that the suite tests the messaging with: it has the subscriptions of payments-service and rings up each
+ * order once. What stops a second ring-up is what stops a second debit: the inbox, and a key in the domain.
+ */
+import { join } from 'node:path'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { openStore } from '@checkout/service/store.ts'
+import type { Handlers } from '../../src/consumer.ts'
+import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'
+import type { ConsumerUnderTest } from '../delivery-suite.ts'
+
+const migrations: readonly Migration[] = [
+  {
+    name: 'till/1',
+    sql: `
+      CREATE TABLE rung_up (order_id TEXT PRIMARY KEY) STRICT;
+      -- What is counted; nothing in it stops a second row for the same order.
+      CREATE TABLE effects (order_id TEXT NOT NULL, event_id TEXT NOT NULL) STRICT;`,
+  },
+]
+
+const tillWrites = (writer: Connection) => {
+  const claim = writer.prepare('INSERT INTO rung_up VALUES (?) ON CONFLICT DO NOTHING')
+  const effect = writer.prepare('INSERT INTO effects VALUES (?, ?)')
+  return {
+    /** False when the order was rung up before. */
+    claim: (orderId: string) => claim.run(orderId).changes === 1,
+    effect: (orderId: string, eventId: string) => void effect.run(orderId, eventId),
+  }
+}
+
+export const tillFile = (dir: string) => join(dir, 'till.sqlite')
+
+export const openTill = (dir: string, onWriter: (writer: Connection) => void = () => {}) =>
+  openStore({
+    file: tillFile(dir),
+    migrations: [...messagingMigrations, ...migrations],
+    clock: systemClock,
+    writes: (writer) => {
+      onWriter(writer)
+      return {
+        ...messagingWrites(writer, { source: '/till', clock: systemClock, newId: uuidv7 }),
+        till: tillWrites(writer),
+      }
+    },
+    reads: (reader) => messagingReads(reader, systemClock),
+  })
+
+export type TillTx = Parameters<Parameters<ReturnType<typeof openTill>['write']>[0]>[0]
+
+export const tillHandlers: Handlers<TillTx> = {
+  'orders.created.v1': (tx, event) => {
+    if (!tx.inbox.claim(event.id)) return
+    if (tx.till.claim(event.data.orderId)) tx.till.effect(event.data.orderId, event.id)
+  },
+  'users.registered.v1': (tx, event) => void tx.inbox.claim(event.id),
+}
+
+export const orderData = (orderId: string) => ({
+  orderId,
+  userId: 'ada',
+  userRegistered: false,
+  amount: 100,
+  currency: 'RUB',
+  description: 'a sun hat',
+})
+
+export const till: ConsumerUnderTest<TillTx> = {
+  service: 'payments-service',
+  type: 'orders.created.v1',
+  data: orderData,
+  file: tillFile,
+  open: openTill,
+  handlers: tillHandlers,
+  effects: 'SELECT order_id AS key, count(*) AS times FROM effects GROUP BY order_id',
+}

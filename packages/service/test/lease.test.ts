@@ -1,0 +1,216 @@
+import Database from 'better-sqlite3'
+import t from 'tap'
+import { systemClock } from '../src/clock.ts'
+import { createLease, LEASE_EXPIRES_MS, LEASE_TICK_MS, LeaseLost } from '../src/lease.ts'
+import { MAX_WAIT_MS } from '../src/unit-of-work.ts'
+import { settled, until, virtualTime } from './support/clocks.ts'
+import { contenders } from './support/contenders.ts'
+import { openNotes, tempFile } from './support/notes-store.ts'
+import { rejection } from './support/unit.ts'
+
+t.test('of three, one holds the lease from the start, and keeps it', async (t) => {
+  const { all, holder, pass } = await contenders(t)
+  const first = holder()
+  const { most, order } = await pass(60_000)
+  t.strictSame({ most, order }, { most: 1, order: [first.name] })
+  t.strictSame(
+    all.map((c) => c.acquired()),
+    all.map((c) => Number(c === first)),
+  )
+  await first.store.write((tx) => tx.lease.assertHeld())
+  for (const other of all.filter((c) => c !== first)) {
+    t.ok((await rejection(other.store.write((tx) => tx.lease.assertHeld()))) instanceof LeaseLost)
+  }
+})
+
+t.test('when the holder stops, another takes over after 1 s; the old one is fenced when it wakes', async (t) => {
+  const { all, holder, holders, pass } = await contenders(t)
+  await pass(5_000)
+  const old = holder()
+  old.clock.stopped = true
+  const before = await pass(LEASE_EXPIRES_MS - LEASE_TICK_MS)
+  t.strictSame(before, { most: 1, order: [old.name] }, 'nobody takes over before 1 s without a renewal')
+  const after = await pass(3 * LEASE_TICK_MS)
+  t.equal(after.most, 1)
+  const next = holder()
+  t.not(next, old)
+  t.equal(old.lease.held(), false, 'the old holder knows by its own clock')
+  t.ok((await rejection(old.store.write((tx) => tx.lease.assertHeld()))) instanceof LeaseLost)
+  const undone = old.store.write((tx) => {
+    tx.add('recorded by the old holder')
+    tx.lease.assertHeld()
+  })
+  t.ok((await rejection(undone)) instanceof LeaseLost)
+  t.strictSame(all.at(0)?.store.read.ids(), [])
+  old.clock.stopped = false
+  t.strictSame(await pass(5_000), { most: 1, order: [next.name] })
+  t.strictSame(holders(), [next])
+  t.equal(next.acquired(), 1)
+})
+
+t.test('a holder that stops in order is succeeded at the next look', async (t) => {
+  const { holder, holders, pass } = await contenders(t)
+  await pass(2_000)
+  const old = holder()
+  await old.lease.stop()
+  t.strictSame(holders(), [])
+  t.equal(old.store.read.lease.current().holder, null)
+  await pass(LEASE_TICK_MS)
+  t.not(holder(), old)
+  t.strictSame((await pass(3_000)).most, 1)
+})
+
+t.test('one who does not hold the lease stops without taking it from the holder', async (t) => {
+  const { all, holder, pass } = await contenders(t)
+  const first = holder()
+  for (const other of all.filter((c) => c !== first)) await other.lease.stop()
+  t.strictSame(await pass(3_000), { most: 1, order: [first.name] })
+})
+
+t.test('a locked file makes nobody wrong', async (t) => {
+  const { file, all, holder, holders, pass } = await contenders(t)
+  await pass(1_000)
+  const first = holder()
+  const outside = new Database(file)
+  t.teardown(() => outside.close())
+
+  for (const refused of [false, true]) {
+    outside.exec('BEGIN IMMEDIATE')
+    t.strictSame((await pass(LEASE_EXPIRES_MS)).most, 1, 'the holder, for as long as it may trust the lease')
+    t.strictSame(holders(), [], 'it does not act on what it could not renew')
+    t.strictSame(await pass(10_000), { most: 0, order: [] })
+    if (refused) for (const { storeClock } of all) storeClock.advance(MAX_WAIT_MS)
+    if (refused) await until('all were refused', () => all.every((c) => c.store.stats().waiting === 0))
+    outside.exec('ROLLBACK')
+    await until('nobody waits', () => all.every((c) => c.store.stats().waiting === 0))
+    await settled()
+    t.equal((await pass(3_000)).most, 1)
+    holder()
+  }
+  t.ok(first)
+})
+
+t.test('clocks with any offset, and rates up to a quarter apart, never show two holders', async (t) => {
+  const clocks = [
+    { offset: 1e12, rate: 0.9 },
+    { offset: -1e12, rate: 1 },
+    { offset: 7, rate: 1.1 },
+  ]
+  for (const slowest of [0, 1, 2]) {
+    const { all, holder, pass } = await contenders(t, [...clocks.slice(slowest), ...clocks.slice(0, slowest)])
+    for (let round = 0; round < 4; round += 1) {
+      t.equal((await pass(5_000)).most, 1)
+      const stopped = holder()
+      stopped.clock.stopped = true
+      t.equal((await pass(5_000)).most, 1, `${stopped.name} stopped`)
+      stopped.clock.stopped = false
+    }
+    t.equal((await pass(5_000)).most, 1)
+    t.ok(all.reduce((sum, c) => sum + c.acquired(), 0) >= 5, 'it went from hand to hand')
+  }
+})
+
+t.test('with rates further apart than that, only one can record: the lease in the file decides', async (t) => {
+  const { all, holder, pass } = await contenders(t, [{ rate: 0.2 }, { rate: 3 }, { rate: 1 }])
+  for (let i = 0; i < 200; i += 1) {
+    await pass(50)
+    if (i % 40 === 20) for (const c of all) c.clock.stopped = c.lease.held()
+    const recorded = await Promise.allSettled(all.map((c) => c.store.write((tx) => tx.lease.assertHeld())))
+    const ok = all.filter((_, k) => recorded[k]?.status === 'fulfilled')
+    if (ok.length !== 1) t.fail(`${ok.map((c) => c.name)} recorded at the same time`)
+  }
+  for (const c of all) c.clock.stopped = false
+  t.ok(all.reduce((sum, c) => sum + c.acquired(), 0) > 1, 'it went from hand to hand')
+  t.type(holder, 'function')
+})
+
+t.test('an observer that was stopped while it looked does not take its pause for a standstill', async (t) => {
+  const file = tempFile(t)
+  const time = virtualTime()
+  const [holderStore, observerStore] = ['holder', 'observer'].map((name) => openNotes(file, systemClock, name))
+  if (!holderStore || !observerStore) return
+  const clock = time.clock()
+  const holder = createLease({ read: holderStore.read.lease, write: holderStore.write, clock: time.clock() })
+  let paused = false
+  const observer = createLease({
+    read: {
+      current() {
+        if (!paused) {
+          paused = true
+          offset = 3_000
+        }
+        return observerStore.read.lease.current()
+      },
+    },
+    write: observerStore.write,
+    clock: { ...clock, monotonic: () => clock.monotonic() + offset },
+  })
+  let offset = 0
+  t.teardown(async () => {
+    await Promise.all([holder.stop(), observer.stop()])
+    await Promise.all([holderStore.close(), observerStore.close()])
+  })
+  holder.start()
+  await settled()
+  // The process stands still between asking for the time and reading the counter, while the others go on.
+  await time.advance(100)
+  observer.start()
+  await settled()
+  // The holder renews a moment later than usual: at 900 ms without a renewal it still is the only holder.
+  let both = false
+  for (const end = time.now() + 2_000; time.now() < end; ) {
+    await time.advance(20, () => {
+      both ||= holder.held() && observer.held()
+    })
+  }
+  t.equal(both, false)
+  t.equal(holder.held(), true)
+  t.equal(holderStore.read.lease.current().holder, 'holder')
+})
+
+t.test('onAcquired is called whenever held() turned true, also when it was false during a slow renewal', async (t) => {
+  const store = openNotes(tempFile(t), systemClock, 'holder')
+  const time = virtualTime()
+  const slow = { ms: 0 }
+  let seenWhileSlow: boolean | undefined
+  const lease = createLease({
+    read: store.read.lease,
+    async write(work) {
+      const result = await store.write(work)
+      if (slow.ms > 0) {
+        offset += slow.ms // the disk took that long
+        seenWhileSlow = lease.held()
+      }
+      return result
+    },
+    clock: { ...time.clock(), monotonic: () => time.now() + offset },
+  })
+  let offset = 0
+  let acquired = 0
+  lease.onAcquired(() => {
+    acquired += 1
+  })
+  t.teardown(async () => {
+    slow.ms = 0
+    await lease.stop()
+    await store.close()
+  })
+  lease.start()
+  await settled()
+  t.strictSame({ held: lease.held(), acquired }, { held: true, acquired: 1 })
+  slow.ms = 700
+  await time.advance(LEASE_TICK_MS)
+  t.equal(seenWhileSlow, false, '900 ms after the last renewal')
+  t.strictSame({ held: lease.held(), acquired }, { held: true, acquired: 2 })
+})
+
+t.test('the sleep of the system clock ends when it is aborted, and does not reject', async (t) => {
+  const stopping = new AbortController()
+  const sleep = systemClock.sleep(60_000, stopping.signal)
+  stopping.abort()
+  await sleep
+  await systemClock.sleep(60_000, stopping.signal)
+  const from = systemClock.monotonic()
+  await systemClock.sleep(20)
+  t.ok(systemClock.monotonic() - from >= 19, 'and lasts as long as it was asked to')
+})

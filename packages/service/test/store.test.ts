@@ -1,0 +1,113 @@
+import { statSync } from 'node:fs'
+import Database from 'better-sqlite3'
+import t from 'tap'
+import { StoreUnavailable } from '../src/unit-of-work.ts'
+import { settled, until } from './support/clocks.ts'
+import { startInstance } from './support/instances.ts'
+import { openNotes, tempFile } from './support/notes-store.ts'
+import { rejection } from './support/unit.ts'
+
+const MiB = 1024 * 1024
+
+t.test('instances that write to one file at the same time all succeed, and none undoes what another did', async (t) => {
+  const file = tempFile(t)
+  const instances = Array.from({ length: 3 }, () => startInstance(t))
+  await Promise.all(instances.map((instance) => instance.ask(`open ${file}`, 'opened')))
+  const store = openNotes(file)
+  t.teardown(() => store.close())
+  const others = instances.map((instance) => instance.ask('increment 200', 'incremented'))
+  for (let i = 0; i < 100; i += 1) await store.write((tx) => tx.increment())
+  await Promise.all(others)
+  t.equal(store.read.counter(), 3 * 200 + 100)
+})
+
+t.test("onCommit tells of this process's commits before their writes resolve, and of another process's", async (t) => {
+  const file = tempFile(t)
+  const store = openNotes(file)
+  t.teardown(() => store.close())
+  const told: number[] = []
+  store.onCommit(() => told.push(store.read.counter()))
+
+  let toldWhenResolved: number | undefined
+  await store
+    .write((tx) => tx.increment())
+    .then(() => {
+      toldWhenResolved = told.length
+    })
+  t.equal(toldWhenResolved, 1)
+
+  const other = startInstance(t)
+  await other.ask(`open ${file}`, 'opened')
+  const { commits } = store.stats()
+  await other.ask('increment 1', 'incremented')
+  await until("the other process's commit is noticed", () => told.includes(2))
+  t.equal(store.stats().commits, commits)
+})
+
+t.test('onCommit says nothing when nothing was committed', async (t) => {
+  const file = tempFile(t)
+  const store = openNotes(file)
+  t.teardown(() => store.close())
+  const outside = new Database(file)
+  t.teardown(() => outside.close())
+  const told: number[] = []
+  store.onCommit(() => told.push(store.read.counter()))
+  outside.exec('BEGIN IMMEDIATE; UPDATE counters SET value = 7; ROLLBACK')
+  // Commits are noticed in their order, so when this one is, a wrong word about the other would have come before.
+  outside.exec('UPDATE counters SET value = 9')
+  await until('the commit is noticed', () => told.length > 0)
+  t.strictSame(told, [9])
+})
+
+t.test('close finishes the waiting writes, refuses new ones and closes the file', async (t) => {
+  const file = tempFile(t)
+  const store = openNotes(file)
+  t.equal(store.usable(), true)
+  const waiting = Promise.all(Array.from({ length: 300 }, () => store.write((tx) => tx.increment())))
+  const closed = store.close()
+  t.ok((await rejection(store.write((tx) => tx.increment()))) instanceof StoreUnavailable)
+  await closed
+  await waiting
+  t.equal(store.usable(), false)
+  const reopened = openNotes(file)
+  t.equal(reopened.read.counter(), 300)
+  await reopened.close()
+})
+
+t.test('the WAL stays bounded under continuous writes and short reads', async (t) => {
+  const file = tempFile(t)
+  const store = openNotes(file)
+  t.teardown(() => store.close())
+  const readers = [startInstance(t), startInstance(t)]
+  for (const reader of readers) await reader.ask(`open ${file}`, 'opened')
+  for (const reader of readers) await reader.ask('read', 'reading')
+  let largest = 0
+  // In rows of one size that replace nothing: every byte goes through the WAL.
+  for (let i = 0; i < 60; i += 1) {
+    await store.write((tx) => tx.add(`n${i}`, 'a', MiB))
+    store.read.counter()
+    await settled()
+    largest = Math.max(largest, statSync(`${file}-wal`).size)
+  }
+  t.ok(statSync(file).size > 40 * MiB, 'checkpoints moved the rows to the file')
+  t.ok(largest < 30 * MiB, `the largest WAL was ${Math.round(largest / MiB)} MiB for 60 MiB written`)
+})
+
+t.test(
+  'a WAL that a long reader let grow is cut back when the reader is gone, without any further write',
+  async (t) => {
+    const file = tempFile(t)
+    const store = openNotes(file)
+    t.teardown(() => store.close())
+    const outside = new Database(file)
+    t.teardown(() => outside.close())
+    outside.exec('BEGIN')
+    outside.prepare('SELECT count(*) FROM notes').get()
+    for (let i = 0; i < 35; i += 1) await store.write((tx) => tx.add(`n${i}`, 'a', 2 * MiB))
+    const size = () => statSync(`${file}-wal`).size
+    t.ok(size() > 68 * MiB, 'it has grown')
+    outside.exec('COMMIT')
+    await until('the WAL is cut back', () => size() < MiB)
+    t.equal(store.read.ids().length, 35)
+  },
+)
