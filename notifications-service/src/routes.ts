@@ -64,7 +64,7 @@ export function letterRoutes(app: App, { store, terms }: RoutesDeps): void {
         tags: ['journeys'],
         summary: 'What notifications-service knows of an order’s way',
         description: 'Each step comes from a stored row.',
-        params: Type.Object({ id: Type.String({ maxLength: 64, description: "The order's id." }) }),
+        params: Type.Object({ id: Type.String({ description: "The order's id." }) }),
         response: responses({ 200: ref(Journey) }, [...identityErrors, 'order_not_found', 'store_unavailable']),
       },
     },

@@ -23,7 +23,7 @@ export interface RoutesDeps {
   currency: string
 }
 
-const OrderParams = Type.Object({ id: Type.String({ maxLength: 64, description: "The order's id." }) })
+const OrderParams = Type.Object({ id: Type.String({ description: "The order's id." }) })
 
 export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void {
   const tags = ['users']
@@ -39,7 +39,13 @@ export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void 
           'With X-User-Id it registers that id; without, it makes one. The account at payments and the contact at notifications follow within moments.',
         security: [{}, { userId: [] }],
         body: ref(NewUser),
-        response: responses({ 201: ref(User) }, [...bodyErrors, 'user_id_invalid', 'user_exists', 'store_unavailable']),
+        response: responses({ 201: ref(User) }, [
+          ...bodyErrors,
+          'user_id_invalid',
+          'rate_limited',
+          'user_exists',
+          'store_unavailable',
+        ]),
       },
     },
     async (request, reply) => {
@@ -95,7 +101,7 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
       const placement = {
         ...request.body,
         userId: request.userId,
-        idempotencyKey: idempotencyKey(request.headers),
+        idempotencyKey: idempotencyKey(request.raw),
         traceparent: traceparentOf(request.headers),
       }
       const answer = await store.write((tx) => placeOrder(tx, placement, { clock, newId, currency }))

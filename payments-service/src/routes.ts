@@ -83,8 +83,8 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
           ]),
         },
       },
-      async ({ userId, body, headers }, reply) => {
-        const movement = { kind, userId, amount: body.amount, idempotencyKey: idempotencyKey(headers) }
+      async ({ userId, body, raw }, reply) => {
+        const movement = { kind, userId, amount: body.amount, idempotencyKey: idempotencyKey(raw) }
         const answer = await store.write((tx) => moveMoney(tx, movement, { clock, newId }))
         return sendAnswer(reply, answer)
       },
@@ -124,7 +124,7 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
         tags: ['journeys'],
         summary: 'What payments-service knows of an order’s way',
         description: 'Each step comes from a stored row; outbox and stream steps stay for about ten minutes.',
-        params: Type.Object({ id: Type.String({ maxLength: 64, description: "The order's id." }) }),
+        params: Type.Object({ id: Type.String({ description: "The order's id." }) }),
         response: responses({ 200: ref(Journey) }, [...identityErrors, 'order_not_found', 'store_unavailable']),
       },
     },

@@ -3,12 +3,13 @@
 import type { EventType } from '@checkout/contracts/events.ts'
 import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
-import { responses } from '@checkout/service/docs.ts'
+import { bodyErrors, responses } from '@checkout/service/docs.ts'
 import type { App } from '@checkout/service/http.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import { Problem } from '@checkout/service/problem.ts'
-import { isStorageError } from '@checkout/service/sqlite.ts'
+import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Store } from '@checkout/service/store.ts'
+import { noBody } from '@checkout/service/validation.ts'
 import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
 import type { Arrival, Handler, Handlers } from './consumer.ts'
@@ -37,7 +38,7 @@ const DeadLetterPage = Type.Object(
 /** To be registered with the app's schemas. */
 export const adminSchemas = [DeadLetter, DeadLetterPage, ServiceStatus]
 
-const Params = Type.Object({ id: Type.String({ maxLength: 64 }) })
+const Params = Type.Object({ id: Type.String({ description: "The dead letter's id." }) })
 
 const toBody = ({ seq: _, createdAt, headers, ...row }: DeadLetterRow) => ({
   ...row,
@@ -67,7 +68,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
         summary: 'List dead letters',
         description: 'Newest first. Only on the service’s own port, never through the gateway.',
         querystring: Type.Object(pageQuery, { additionalProperties: false }),
-        response: responses({ 200: ref(DeadLetterPage) }, ['validation_failed']),
+        response: responses({ 200: ref(DeadLetterPage) }, ['validation_failed', 'store_unavailable']),
       },
     },
     ({ query }) => {
@@ -84,7 +85,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
         tags,
         summary: 'Read one dead letter',
         params: Params,
-        response: responses({ 200: ref(DeadLetter) }, ['dead_letter_not_found']),
+        response: responses({ 200: ref(DeadLetter) }, ['dead_letter_not_found', 'store_unavailable']),
       },
     },
     ({ params }) => toBody(find(params.id)),
@@ -99,7 +100,9 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
         description:
           'Runs the handler in this process. When it works, the dead letter is gone in the same transaction.',
         params: Params,
+        body: noBody,
         response: responses({ 204: Type.Null({ description: 'Handled; the dead letter is gone.' }) }, [
+          ...bodyErrors,
           'dead_letter_not_found',
           'replay_failed',
           'store_unavailable',
@@ -120,7 +123,9 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
         tags,
         summary: 'Throw it away',
         params: Params,
+        body: noBody,
         response: responses({ 204: Type.Null({ description: 'The dead letter is gone.' }) }, [
+          ...bodyErrors,
           'dead_letter_not_found',
           'store_unavailable',
         ]),

@@ -9,7 +9,7 @@
 import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
 import { type ServiceName, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import { isStorageError } from '@checkout/service/sqlite.ts'
+import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
 import type { Broker, Delivery, Pull } from './broker.ts'

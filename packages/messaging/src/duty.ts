@@ -3,7 +3,7 @@
  */
 import type { Clock } from '@checkout/service/clock.ts'
 import { type Lease, LeaseLost } from '@checkout/service/lease.ts'
-import { isStorageError } from '@checkout/service/sqlite.ts'
+import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Logger } from 'pino'
 
 export interface Duty {

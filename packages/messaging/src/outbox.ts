@@ -195,11 +195,6 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .orderBy(asc(outboxTable.id))
     .limit(p('limit'))
     .prepare()
-  const row = db
-    .select()
-    .from(outboxTable)
-    .where(eq(outboxTable.id, p('id')))
-    .prepare()
   const count = db
     .select({ rows: sql<number>`count(*)`, oldest: sql<number | null>`min(${outboxTable.createdAt})` })
     .from(outboxTable)
@@ -234,7 +229,6 @@ export function outboxReads(reader: Connection, clock: Clock) {
   return {
     /** The next rows to publish, in order. */
     take: (after: number, limit: number): OutboxRow[] => take.all({ after, limit }),
-    row: (id: number): OutboxRow | undefined => row.get({ id }),
     /** How many rows there are with `after` < id ≤ `upTo`. */
     countBetween: (after: number, upTo: number): number => count.get({ after, upTo })?.rows ?? 0,
     lastPublication,

@@ -145,30 +145,19 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   /**
-   * Records what is in the stream beyond the records: a crash fell between publish and record. Publishes are in outbox
-   * order and each expects the one before, so the stream's last message tells how far they went.
+   * Records what is in the stream beyond the records: a crash fell between publish and record. That is at most one
+   * batch, and each of its messages is looked at: when a stranger wrote to the stream, some of a pipelined batch may
+   * have been refused and later ones, whose expected sequence had become true, taken.
    */
   async function adopt(from: { id: number; seq: number }, lastSeq: number): Promise<typeof position> {
-    const tail = await broker.messageId(stream.name, lastSeq)
-    const id = Number(tail?.slice(tail.lastIndexOf('.') + 1))
-    const row = Number.isSafeInteger(id) ? outbox.row(id) : undefined
-    if (!row || messageId(row) !== tail) return undefined
-    const rows = lastSeq - from.seq
-    if (outbox.countBetween(from.id, id) !== rows) return undefined
-    const first = outbox.take(from.id, 1)[0]
-    if (!first) return undefined
-    await write((tx) => {
-      tx.lease.assertHeld()
-      tx.outbox.published({
-        firstId: first.id,
-        lastId: id,
-        lastEventId: row.eventId,
-        firstSeq: from.seq + 1,
-        lastSeq,
-      })
-    })
-    logger.info({ stream: stream.name, rows }, 'adopted publications that a crash kept from being recorded')
-    return { id, seq: lastSeq }
+    const count = lastSeq - from.seq
+    const rows = count > 0 && count <= BATCH ? outbox.take(from.id, count) : []
+    if (rows.length === 0 || rows.length !== count) return undefined
+    const stored = await Promise.all(rows.map((_, i) => broker.messageId(stream.name, from.seq + 1 + i)))
+    if (rows.some((row, i) => stored[i] !== messageId(row))) return undefined
+    const reached = await record(rows, from.seq)
+    logger.info({ stream: stream.name, rows: count }, 'adopted publications that a crash kept from being recorded')
+    return reached
   }
 
   async function rebuild(why: string, signal: AbortSignal): Promise<typeof position> {

@@ -16,7 +16,7 @@ export interface DocsOptions {
 }
 
 /** Codes that a route with `onRequest: identify`, or with a validated body, can answer; spread into `responses`. */
-export const identityErrors = ['user_id_required', 'user_id_invalid'] as const satisfies ProblemCode[]
+export const identityErrors = ['user_id_required', 'user_id_invalid', 'rate_limited'] as const satisfies ProblemCode[]
 export const bodyErrors = [
   'validation_failed',
   'body_invalid_json',

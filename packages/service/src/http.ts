@@ -125,7 +125,7 @@ function acceptJsonOnly(app: App): void {
     if (!isUtf8(body)) return done(new Problem('body_invalid_json'), undefined)
     let value: unknown
     try {
-      value = JSON.parse(body.toString())
+      value = parseJson(body.toString())
     } catch {
       return done(new Problem('body_invalid_json'), undefined)
     }
@@ -151,6 +151,15 @@ function closeUnusedSockets(app: App): void {
     for (const socket of unused) if (socket.bytesWritten === 0) socket.destroy()
     setTimeout(() => app.server.closeAllConnections(), CLOSE_CUT_OFF_MS).unref()
     done()
+  })
+}
+
+/** JSON.parse, but half of a surrogate pair (`"\\ud83d"`) is refused: as UTF-8 it could only be stored as another text. */
+function parseJson(text: string): unknown {
+  if (!/\\u[dD][89a-fA-F]/.test(text)) return JSON.parse(text)
+  return JSON.parse(text, (_key, value) => {
+    if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('not well-formed Unicode')
+    return value
   })
 }
 

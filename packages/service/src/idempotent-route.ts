@@ -1,4 +1,5 @@
 /** The HTTP side of idempotency keys: the header in, the stored answer out. */
+import type { IncomingMessage } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import type { Answer } from './idempotency.ts'
@@ -19,10 +20,13 @@ export const idempotencyHeader = Type.Object({
  * Reads the header.
  * @throws Problem idempotency_key_invalid unless it is absent or 1–255 printable ASCII characters.
  */
-export function idempotencyKey(headers: { 'idempotency-key'?: string | string[] | undefined }): string | undefined {
-  const value = headers['idempotency-key']
+export function idempotencyKey(request: IncomingMessage): string | undefined {
+  const value = request.headers['idempotency-key']
   if (value === undefined) return undefined
-  if (typeof value !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(value)) throw new Problem('idempotency_key_invalid')
+  // Node joins a repeated header with ", ", which would be a valid key: only the distinct values show it.
+  const once = request.headersDistinct['idempotency-key']?.length === 1
+  if (typeof value !== 'string' || !once || !/^[\x20-\x7e]{1,255}$/.test(value))
+    throw new Problem('idempotency_key_invalid')
   return value
 }
 

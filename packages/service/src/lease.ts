@@ -9,7 +9,8 @@ import { and, eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Clock } from './clock.ts'
-import { type Connection, isStorageError, type Migration } from './sqlite.ts'
+import type { Connection, Migration } from './sqlite.ts'
+import { isStorageError } from './storage-error.ts'
 
 /** Free when its counter has stood still for this long. */
 export const LEASE_EXPIRES_MS = 1_000

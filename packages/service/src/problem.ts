@@ -1,7 +1,7 @@
 /** Every error that the HTTP API can answer: RFC 9457 problem details, with a stable `code` for programs. */
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { isStorageError } from './sqlite.ts'
+import { isStorageError } from './storage-error.ts'
 import { type FieldError, fieldErrors } from './validation.ts'
 
 interface Definition {

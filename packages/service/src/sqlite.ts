@@ -39,6 +39,8 @@ export function openSqlite(file: string, migrations: readonly Migration[]): Sqli
     // better-sqlite3 turns a reopened WAL file to NORMAL, which loses acknowledged commits in a power cut.
     writer.pragma('synchronous = FULL')
     writer.pragma('foreign_keys = ON')
+    // Without it INSERT OR REPLACE would delete without firing the triggers that forbid deleting.
+    writer.pragma('recursive_triggers = ON')
     writer.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`)
     writer.pragma('wal_autocheckpoint = 4000')
     assertDurable(writer)
@@ -89,17 +91,3 @@ function migrate(db: Connection, migrations: readonly Migration[]): void {
     throw error
   }
 }
-
-/**
- * Whether an error is the storage's trouble (locked, full, failing disk) and not the caller's mistake: such errors
- * pass, so they are answered 503 or retried and never count against a message.
- */
-export function isStorageError(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code
-  if (typeof code !== 'string') return false
-  return code === 'STORE_UNAVAILABLE' || STORAGE_CODES.test(code)
-}
-const STORAGE_CODES = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|NOMEM|CANTOPEN|READONLY|CORRUPT|NOTADB|PROTOCOL|INTERRUPT)/
-
-export const isBusy = (error: unknown): boolean =>
-  /^SQLITE_(BUSY|LOCKED)/.test(String((error as { code?: unknown } | null)?.code))

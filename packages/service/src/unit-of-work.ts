@@ -11,7 +11,8 @@
  * full, I/O error), its members are run again one by one.
  */
 import type { Clock } from './clock.ts'
-import { type Connection, isStorageError } from './sqlite.ts'
+import type { Connection } from './sqlite.ts'
+import { isStorageError } from './storage-error.ts'
 
 /** Members of one COMMIT: bounds the time the event loop is held and what one failing disk makes run again. */
 export const MAX_BATCH = 256

@@ -1,9 +1,14 @@
 import t, { type Test } from 'tap'
-import type { Answer, IdempotentRequest } from '../src/idempotency.ts'
-import { IDEMPOTENCY_RETENTION_MS, idempotencyMigrations, idempotencyWrites } from '../src/idempotency.ts'
+import {
+  type Answer,
+  IDEMPOTENCY_RETENTION_MS,
+  type IdempotentRequest,
+  idempotencyMigrations,
+  idempotencyWrites,
+} from '../src/idempotency.ts'
 import { Problem } from '../src/problem.ts'
 import { openStore } from '../src/store.ts'
-import { manualClock, settled } from './support/clocks.ts'
+import { manualClock } from './support/clocks.ts'
 import { noteMigrations, noteReads, noteWrites, tempFile } from './support/notes-store.ts'
 import { rejection } from './support/unit.ts'
 
@@ -155,5 +160,4 @@ t.test('an answer is kept for 25 h, then purged', async (t) => {
   t.equal(await purge(), 1, 'after 25 h')
   t.strictSame(store.read.keys(), [['ada', 'POST /orders', 'k2']])
   t.match(await place({ body: { amount: 1 } }), { status: 201, body: { order: 3 } }, 'the key is free')
-  await settled()
 })

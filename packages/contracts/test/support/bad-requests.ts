@@ -119,7 +119,11 @@ export function rawRequest(options: {
   body?: string
 }): Promise<Answer> {
   const { port, method, path, body = '' } = options
-  const headers = [['Host', 'localhost'], ['Content-Length', String(Buffer.byteLength(body))], ...options.headers].flat()
+  const headers = [
+    ['Host', 'localhost'],
+    ['Content-Length', String(Buffer.byteLength(body))],
+    ...options.headers,
+  ].flat()
   return new Promise((resolve, reject) => {
     request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
       const chunks: Buffer[] = []

@@ -78,10 +78,7 @@ interface TableConfig {
 /** The columns as drizzle believes them to be. */
 export const columnsInCode = (tables: readonly TableConfig[]): Record<string, string[]> =>
   Object.fromEntries(
-    tables.map(({ name, columns }) => [
-      name,
-      columns.map((c) => described(c.name, c.getSQLType(), c.notNull)).sort(),
-    ]),
+    tables.map(({ name, columns }) => [name, columns.map((c) => described(c.name, c.getSQLType(), c.notNull)).sort()]),
   )
 
 const described = (name: string, type: string, notNull: boolean) =>

@@ -33,12 +33,7 @@ export async function refusesBodies(t: Test, subject: Subject, url: string, list
   for (const refusal of list) {
     const { payload, contentType } = refusal
     const headers = { 'x-user-id': 'ada', ...(contentType !== undefined && { 'content-type': contentType }) }
-    await refused(
-      t,
-      subject,
-      { method: 'POST', url, headers, ...(payload !== undefined && { payload }) },
-      refusal,
-    )
+    await refused(t, subject, { method: 'POST', url, headers, ...(payload !== undefined && { payload }) }, refusal)
   }
 }
 

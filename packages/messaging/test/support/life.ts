@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ServiceName } from '@checkout/contracts/topology.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { openStore, type Store } from '@checkout/service/store.ts'
 import Database from 'better-sqlite3'
 import { pino } from 'pino'
@@ -50,6 +50,7 @@ export interface LifeOptions<Tx extends MessagingTx> {
   wrap?: (broker: JetStreamBroker) => Broker
   retentionMs?: number
   streamMaxBytes?: number
+  clock?: Clock
 }
 
 /** Resolves when it is connected; so the nats-server must be up. */
@@ -63,7 +64,7 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     store,
     handlers,
     broker,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     logger,
     ...(retentionMs === undefined ? {} : { retentionMs }),
   })
@@ -103,14 +104,16 @@ export function recordingLogger() {
 }
 
 /** A store of a service that only publishes. */
-export const openPublisherStore = (dir: string, source = '/publisher') =>
+export const openPublisherStore = (dir: string, clock: Clock = systemClock) =>
   openStore({
-    file: join(dir, 'publisher.sqlite'),
+    file: publisherFile(dir),
     migrations: messagingMigrations,
-    clock: systemClock,
-    writes: (writer) => messagingWrites(writer, { source, clock: systemClock, newId: uuidv7 }),
-    reads: (reader) => messagingReads(reader, systemClock),
+    clock,
+    writes: (writer) => messagingWrites(writer, { source: '/publisher', clock, newId: uuidv7 }),
+    reads: (reader) => messagingReads(reader, clock),
   })
+
+export const publisherFile = (dir: string) => join(dir, 'publisher.sqlite')
 
 /** A broker that differs from another in some methods. */
 export const patched = (broker: Broker, own: Partial<Broker>): Broker =>

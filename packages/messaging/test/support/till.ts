@@ -3,7 +3,7 @@
  * order once. What stops a second ring-up is what stops a second debit: the inbox, and a key in the domain.
  */
 import { join } from 'node:path'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
 import type { Handlers } from '../../src/consumer.ts'
@@ -32,19 +32,19 @@ const tillWrites = (writer: Connection) => {
 
 export const tillFile = (dir: string) => join(dir, 'till.sqlite')
 
-export const openTill = (dir: string, onWriter: (writer: Connection) => void = () => {}) =>
+export const openTill = (
+  dir: string,
+  { clock = systemClock, onWriter }: { clock?: Clock; onWriter?: (writer: Connection) => void } = {},
+) =>
   openStore({
     file: tillFile(dir),
     migrations: [...messagingMigrations, ...migrations],
-    clock: systemClock,
+    clock,
     writes: (writer) => {
-      onWriter(writer)
-      return {
-        ...messagingWrites(writer, { source: '/till', clock: systemClock, newId: uuidv7 }),
-        till: tillWrites(writer),
-      }
+      onWriter?.(writer)
+      return { ...messagingWrites(writer, { source: '/till', clock, newId: uuidv7 }), till: tillWrites(writer) }
     },
-    reads: (reader) => messagingReads(reader, systemClock),
+    reads: (reader) => messagingReads(reader, clock),
   })
 
 export type TillTx = Parameters<Parameters<ReturnType<typeof openTill>['write']>[0]>[0]
@@ -66,12 +66,14 @@ export const orderData = (orderId: string) => ({
   description: 'a sun hat',
 })
 
+export const EFFECTS = 'SELECT order_id AS key, count(*) AS times FROM effects GROUP BY order_id'
+
 export const till: ConsumerUnderTest<TillTx> = {
   service: 'payments-service',
   type: 'orders.created.v1',
   data: orderData,
   file: tillFile,
-  open: openTill,
+  open: (dir) => openTill(dir),
   handlers: tillHandlers,
-  effects: 'SELECT order_id AS key, count(*) AS times FROM effects GROUP BY order_id',
+  effects: EFFECTS,
 }

@@ -4,8 +4,6 @@ import { createLease } from '../../src/lease.ts'
 import { manualClock, settled, virtualTime } from './clocks.ts'
 import { openNotes, tempFile } from './notes-store.ts'
 
-export type Contender = Awaited<ReturnType<typeof contenders>>['all'][number]
-
 export async function contenders(t: Test, clocks: { offset?: number; rate?: number }[] = [{}, {}, {}]) {
   const file = tempFile(t)
   const time = virtualTime()
@@ -28,7 +26,7 @@ export async function contenders(t: Test, clocks: { offset?: number; rate?: numb
   })
   const holders = () => all.filter((c) => c.lease.held())
   /** The only holder. @throws when there is none, or a second one. */
-  const holder = (): Contender => {
+  const holder = () => {
     const [only, ...more] = holders()
     if (!only || more.length > 0) throw new Error(`${holders().length} hold the lease`)
     return only

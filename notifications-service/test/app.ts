@@ -1,0 +1,93 @@
+/** The real app on a real file in a temporary folder; only the broker, which HTTP does not need, is absent. */
+import { join } from 'node:path'
+import type { CloudEvent, EventData } from '@checkout/contracts/events.ts'
+import type { Arrival } from '@checkout/messaging/consumer.ts'
+import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createMetrics } from '@checkout/service/metrics.ts'
+import pino from 'pino'
+import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
+import { addContact } from '../src/add-contact.ts'
+import { buildApp } from '../src/app.ts'
+import { createHandlers } from '../src/messages.ts'
+import { openNotificationsStore } from '../src/store/index.ts'
+import { writeOrderLetter } from '../src/write-letter.ts'
+
+interface Test {
+  teardown(after: () => void | Promise<void>): void
+}
+
+type Result = CloudEvent<'orders.paid.v1'> | CloudEvent<'orders.failed.v1'>
+
+export async function notificationsApp(
+  t: Test,
+  { clock = systemClock, mailing = false, perMinute = 0 }: { clock?: Clock; mailing?: boolean; perMinute?: number } = {},
+) {
+  const { dataDir, remove } = temporaryFolder()
+  const store = openNotificationsStore({ dataDir, clock, newId: uuidv7 })
+  const terms = { clock, newId: uuidv7, mailing }
+  const app = await buildApp({
+    store,
+    terms,
+    handlers: createHandlers(terms),
+    broker: { connected: true },
+    logger: pino({ level: 'silent' }),
+    metrics: createMetrics(),
+    instance: 1,
+    version: '1.2.3',
+    rateLimitPerMinute: perMinute,
+  })
+  t.teardown(async () => {
+    await app.close()
+    await store.close()
+    remove()
+  })
+  return {
+    app,
+    store,
+    file: join(dataDir, 'notifications.sqlite'),
+    /** What the consumer does with orders.paid and orders.failed. */
+    settled: (event: Result) => store.write((tx) => writeOrderLetter(tx, event, arrival, terms)),
+    /** What the consumer does with users.registered. */
+    registered: (event: CloudEvent<'users.registered.v1'>) => store.write((tx) => addContact(tx, event, terms)),
+    letters: async (userId = 'ada', query = 'limit=100') =>
+      (await app.inject({ url: `/notifications?${query}`, headers: { 'x-user-id': userId } })).json(),
+    write: (userId = 'ada', message: object = { subject: 'About my order', body: 'Please wrap it.' }) =>
+      app.inject({ method: 'POST', url: '/notifications', headers: { 'x-user-id': userId }, payload: message }),
+  }
+}
+
+export const ada = { 'x-user-id': 'ada' }
+export const bob = { 'x-user-id': 'bob' }
+export const arrival: Arrival = { streamSeq: 7, deliveries: 1, receivedAt: Date.now() }
+
+const envelope = (id: string, correlationid: string) =>
+  ({
+    specversion: '1.0',
+    id,
+    source: '/orders-service',
+    time: rfc3339(Date.now()),
+    datacontenttype: 'application/json',
+    correlationid,
+  }) as const
+
+const order = { userId: 'ada', amount: 149_900, currency: 'RUB', description: 'Sun hat' }
+
+export function paidOf(change: Partial<EventData<'orders.paid.v1'>> = {}, id = uuidv7()): CloudEvent<'orders.paid.v1'> {
+  const orderId = change.orderId ?? uuidv7()
+  return { ...envelope(id, orderId), type: 'orders.paid.v1', data: { ...order, ...change, orderId } }
+}
+
+export function failedOf(
+  change: Partial<EventData<'orders.failed.v1'>> = {},
+  id = uuidv7(),
+): CloudEvent<'orders.failed.v1'> {
+  const orderId = change.orderId ?? uuidv7()
+  const data = { ...order, reason: 'insufficient_funds', ...change, orderId } as const
+  return { ...envelope(id, orderId), type: 'orders.failed.v1', data }
+}
+
+export const registrationOf = (userId: string, name = 'Ada'): CloudEvent<'users.registered.v1'> => ({
+  ...envelope(uuidv7(), userId),
+  type: 'users.registered.v1',
+  data: { userId, name, email: `${userId}@example.com` },
+})

@@ -1,0 +1,113 @@
+/** The connection to a broker that stands still or is not there, and what waits on the way of events. */
+import { uuidv7 } from '@checkout/service/clock.ts'
+import t from 'tap'
+import { eventually } from '../../../test/support/eventually.ts'
+import { createJetStreamBroker } from '../src/jetstream.ts'
+import { openPublisherStore, query, startLife, withStage } from './support/life.ts'
+import { connectRaw } from './support/raw.ts'
+import { EFFECTS, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
+
+t.setTimeout(300_000)
+
+t.test('a broker that stands still is noticed; when it goes on, so does everything', async (t) => {
+  await withStage(t, async (stage) => {
+    const { dir, nats, atEnd } = stage
+    const { url } = nats
+    const publisher = await startLife({ service: 'orders-service', url, store: openPublisherStore(dir), handlers: {} })
+    atEnd(publisher.stop)
+    const till = await startLife({
+      service: 'payments-service',
+      url,
+      store: openTill(dir),
+      handlers: tillHandlers,
+    })
+    atEnd(till.stop)
+    const emit = (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, () => {
+          const orderId = uuidv7()
+          return publisher.store.write((tx) =>
+            tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
+          )
+        }),
+      )
+    const effects = () => query<{ times: number }>(tillFile(dir), EFFECTS)
+    await emit(20)
+    await eventually(() => effects().length === 20, { what: 'the first effects' })
+    nats.pause()
+    await emit(20)
+    await eventually(() => !publisher.broker.connected && !till.broker.connected, { what: 'both notice' })
+    t.equal(await publisher.messaging.backlogsEmpty(['orders.created.v1']), false, 'a backlog')
+    await emit(20)
+    t.equal(effects().length, 20)
+    nats.resume()
+    await eventually(() => effects().length === 60, { what: 'all effects' })
+    await eventually(() => publisher.messaging.backlogsEmpty(['orders.created.v1']), { what: 'nothing left' })
+    t.ok(
+      effects().every(({ times }) => times === 1),
+      'once',
+    )
+  })
+})
+
+t.test('backlogsEmpty: not while anything waits in the outbox or at a durable of these events', async (t) => {
+  await withStage(t, async (stage) => {
+    const { dir, nats, atEnd } = stage
+    const { url } = nats
+    const publisher = await startLife({ service: 'orders-service', url, store: openPublisherStore(dir), handlers: {} })
+    atEnd(publisher.stop)
+    const { outbox } = publisher.store.read
+    const empty = () => publisher.messaging.backlogsEmpty(['orders.created.v1'])
+    await eventually(empty, { what: 'nothing to do' })
+    const orderId = uuidv7()
+    await publisher.store.write((tx) =>
+      tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
+    )
+    t.equal(await empty(), false, 'it waits in the outbox')
+    await eventually(() => outbox.backlog().rows === 0, { what: 'published' })
+    t.equal(await empty(), false, 'it waits at the durable')
+    t.equal(await publisher.messaging.backlogsEmpty(['orders.paid.v1']), true, 'which is not on the way of others')
+
+    let fail = true
+    const till = await startLife({
+      service: 'payments-service',
+      url,
+      store: openTill(dir),
+      handlers: {
+        'orders.created.v1': (tx, event, arrival) => {
+          if (fail) throw new Error('not now')
+          return tillHandlers['orders.created.v1']?.(tx, event, arrival)
+        },
+      },
+    })
+    atEnd(till.stop)
+    await eventually(() => query(tillFile(dir), 'SELECT 1 FROM handler_failures').length > 0, { what: 'a failure' })
+    t.equal(await empty(), false, 'it is delivered and not acknowledged')
+    fail = false
+    await eventually(empty, { what: 'empty' })
+    const raw = await connectRaw(stage)
+    await raw.jsm.consumers.delete('ORDERS', 'payments-service_orders-created-v1')
+    t.equal(await empty(), false, 'a missing durable is not an empty one')
+    await nats.kill()
+    await eventually(() => !publisher.broker.connected, { what: 'the loss is noticed' })
+    t.equal(await empty(), false, 'nobody knows')
+  })
+})
+
+t.test('close while the broker was never there: connect gives up, nothing is left', async (t) => {
+  await withStage(t, async ({ nats }) => {
+    await nats.kill()
+    const broker = createJetStreamBroker({ url: nats.url, name: 'early', streamMaxBytes: 2 ** 20 })
+    const connecting = broker.connect().then(
+      () => 'resolved',
+      () => 'rejected',
+    )
+    await broker.close()
+    const ended = await Promise.race([connecting, new Promise((resolve) => setTimeout(resolve, 5_000, 'still trying'))])
+    t.not(ended, 'still trying')
+    if (ended === 'still trying') {
+      await nats.start() // so that the guard below can pass
+      await connecting
+    }
+  })
+})

@@ -1,0 +1,253 @@
+/** The relay: order, batches, waking, one publisher at a time, crashes and late publishes. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import t from 'tap'
+import { eventually } from '../../../test/support/eventually.ts'
+import type { Broker } from '../src/broker.ts'
+import { messageId } from '../src/relay.ts'
+import { openPublisherStore, patched, publisherFile, query, type Stage, startLife, withStage } from './support/life.ts'
+import { connectRaw } from './support/raw.ts'
+import { orderData } from './support/till.ts'
+
+t.setTimeout(300_000)
+
+interface PublisherOptions {
+  wrap?: (broker: Broker) => Broker
+  clock?: Clock
+}
+
+async function publisher(stage: Stage, { wrap, clock = systemClock }: PublisherOptions = {}) {
+  const store = openPublisherStore(stage.dir, clock)
+  const { url } = stage.nats
+  const life = await startLife({ service: 'orders-service', url, store, handlers: {}, clock, ...(wrap && { wrap }) })
+  stage.atEnd(life.stop)
+  const append = (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, () => {
+        const orderId = uuidv7()
+        return store.write((tx) =>
+          tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
+        )
+      }),
+    )
+  return {
+    ...life,
+    append,
+    published: () => eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+  }
+}
+
+/** What the stream has to hold: the retained outbox, in order, each row once. */
+const expected = ({ dir }: Stage) =>
+  query<{ id: number; event_id: string }>(publisherFile(dir), 'SELECT id, event_id FROM outbox ORDER BY id').map(
+    (row) => messageId({ id: row.id, eventId: row.event_id }),
+  )
+
+t.test('the outbox order is the stream order, across batches; a publication is recorded per batch', async (t) => {
+  await withStage(t, async (stage) => {
+    const raw = await connectRaw(stage)
+    const relay = await publisher(stage)
+    await relay.append(700)
+    await relay.published()
+    const wanted = expected(stage)
+    t.equal(wanted.length, 700)
+    t.strictSame(await raw.messageIds('ORDERS'), wanted)
+    const batches = query<{ first_id: number; last_id: number; first_seq: number; last_seq: number }>(
+      publisherFile(stage.dir),
+      'SELECT * FROM publications ORDER BY last_id',
+    )
+    t.ok(batches.length < 100, `${batches.length} records for 700 rows`)
+    t.ok(batches.every((b) => b.last_seq - b.first_seq < 256))
+    t.strictSame([batches[0]?.first_seq, batches.at(-1)?.last_seq], [1, 700])
+    t.ok(
+      batches.every((b, i) => i === 0 || b.first_seq === (batches[i - 1]?.last_seq ?? 0) + 1),
+      'without a gap',
+    )
+  })
+})
+
+/** A clock on which the relay's poll never comes, so that only being woken is left. */
+const noPoll: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) =>
+    ms === 500
+      ? new Promise((resolve) => signal?.addEventListener('abort', () => resolve()))
+      : systemClock.sleep(ms, signal),
+}
+
+t.test('the relay is woken by commits: its own, and those of another program on the file', async (t) => {
+  await withStage(t, async (stage) => {
+    const relay = await publisher(stage, { clock: noPoll })
+    for (let round = 0; round < 5; round++) {
+      await relay.append(1)
+      await relay.published()
+    }
+    const other = openPublisherStore(stage.dir)
+    stage.atEnd(() => other.close())
+    const orderId = uuidv7()
+    await other.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
+    await relay.published()
+    t.pass('published without a poll')
+  })
+})
+
+t.test('of two instances on one file only one publishes; when it stops, the other goes on', async (t) => {
+  await withStage(t, async (stage) => {
+    const raw = await connectRaw(stage)
+    const by = { first: 0, second: 0 }
+    const counting = (who: keyof typeof by) => (broker: Broker) =>
+      patched(broker, {
+        publish(stream, messages, lastSeq) {
+          by[who] += messages.length
+          return broker.publish(stream, messages, lastSeq)
+        },
+      })
+    const first = await publisher(stage, { wrap: counting('first') })
+    await first.append(50)
+    await first.published()
+    const second = await publisher(stage, { wrap: counting('second') })
+    await second.append(50)
+    await second.published()
+    t.strictSame(by, { first: 100, second: 0 })
+    t.ok(first.messaging.lease.held() && !second.messaging.lease.held())
+    await first.stop()
+    await second.append(50)
+    await second.published()
+    t.strictSame(by, { first: 100, second: 50 })
+    t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once')
+  })
+})
+
+t.test('killed between publish and record: the next relay adopts, and publishes nothing twice', async (t) => {
+  await withStage(t, async (stage) => {
+    const raw = await connectRaw(stage)
+    const before = await publisher(stage)
+    await before.append(10)
+    await before.published()
+    await before.stop()
+
+    const program = new URL('./support/dying-publisher.ts', import.meta.url).pathname
+    const child = spawn(process.execPath, [program, stage.nats.url, stage.dir], { stdio: 'inherit' })
+    const [, signal] = await once(child, 'exit')
+    t.equal(signal, 'SIGKILL', 'it died right after the publish')
+    t.equal(await raw.lastSeq('ORDERS'), 40, 'its 30 rows are in the stream')
+    t.equal(query(publisherFile(stage.dir), 'SELECT 1 FROM publications WHERE last_seq > 10').length, 0, 'unrecorded')
+
+    const after = await publisher(stage)
+    await after.append(10)
+    await after.published()
+    t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order')
+    t.equal(after.logs.filter((line) => /adopted/.test(line.msg)).length, 1)
+    t.notOk(
+      after.logs.some((line) => /anew/.test(line.msg) && line.stream === 'ORDERS'),
+      'the stream was kept',
+    )
+  })
+})
+
+t.test(
+  'a holder that stood still and wakes up after the takeover publishes late: the stream stays right',
+  async (t) => {
+    await withStage(t, async (stage) => {
+      const raw = await connectRaw(stage)
+      let standing: Promise<void> | undefined
+      let wake = () => {}
+      const clock: Clock = {
+        ...systemClock,
+        sleep: async (ms, signal) => {
+          await systemClock.sleep(ms, signal)
+          await standing
+        },
+      }
+      const attempts: string[] = []
+      const old = await publisher(stage, {
+        clock,
+        wrap: (broker) =>
+          patched(broker, {
+            async publish(stream, messages, lastSeq) {
+              const late = standing !== undefined
+              await standing
+              const result = broker.publish(stream, messages, lastSeq)
+              if (late)
+                result.then(
+                  () => attempts.push('stored'),
+                  (error) => attempts.push(String(error.message)),
+                )
+              return result
+            },
+          }),
+      })
+      await old.append(20)
+      await old.published()
+      standing = new Promise((resolve) => {
+        wake = resolve
+      })
+      stage.atEnd(() => wake())
+      const next = await publisher(stage)
+      await next.append(20) // both see these; the old one is about to publish them
+      await next.published()
+      await next.append(5)
+      await next.published()
+      t.ok(next.messaging.lease.held())
+      standing = undefined
+      wake()
+      await eventually(() => attempts.length > 0, { what: 'the late publish' })
+      t.not(attempts[0], 'stored', `refused: ${attempts[0]}`)
+      await next.append(20)
+      await next.published()
+      t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order')
+      await next.stop()
+      await old.append(20)
+      await old.published()
+      t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'also when it takes over again')
+    })
+  },
+)
+
+t.test('a record that the file refused: adopted afterwards', async (t) => {
+  await withStage(t, async (stage) => {
+    const raw = await connectRaw(stage)
+    let failures = 0
+    const relay = await publisher(stage, {
+      wrap: (broker) =>
+        patched(broker, {
+          async publish(stream, messages, lastSeq) {
+            await broker.publish(stream, messages, lastSeq)
+            if (++failures <= 2) throw new Error('the answer was lost')
+          },
+        }),
+    })
+    await relay.append(300)
+    await relay.published()
+    await relay.append(10)
+    await relay.published()
+    t.ok(failures > 2)
+    t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order')
+  })
+})
+
+t.test('a stranger writes to the stream, idle or in the middle of a batch: no row is missing', async (t) => {
+  await withStage(t, async (stage) => {
+    const raw = await connectRaw(stage)
+    let intrude = async () => {}
+    const relay = await publisher(stage, {
+      wrap: (broker) =>
+        patched(broker, {
+          async publish(stream, messages, lastSeq) {
+            await intrude()
+            return broker.publish(stream, messages, lastSeq)
+          },
+        }),
+    })
+    await relay.append(30)
+    await relay.published()
+    intrude = async () => {
+      intrude = async () => {}
+      for (let i = 0; i < 4; i++) await raw.publish('orders.created.v1', '{}', `stranger-${i}`)
+    }
+    await relay.append(30)
+    await relay.published()
+    t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order, and nothing else')
+  })
+})

@@ -1,0 +1,89 @@
+/** The real app on a real file in a temporary folder; only the broker, which HTTP does not need, is absent. */
+import { join } from 'node:path'
+import type { CloudEvent } from '@checkout/contracts/events.ts'
+import type { Arrival } from '@checkout/messaging/consumer.ts'
+import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createMetrics } from '@checkout/service/metrics.ts'
+import pino from 'pino'
+import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
+import { buildApp } from '../src/app.ts'
+import { decideOrder } from '../src/decide-order.ts'
+import { createHandlers } from '../src/messages.ts'
+import { openPaymentsStore } from '../src/store/index.ts'
+
+interface Test {
+  teardown(after: () => void | Promise<void>): void
+}
+
+export type Payments = Awaited<ReturnType<typeof paymentsApp>>
+
+export async function paymentsApp(
+  t: Test,
+  { clock = systemClock, perMinute = 0 }: { clock?: Clock; perMinute?: number } = {},
+) {
+  const { dataDir, remove } = temporaryFolder()
+  const store = openPaymentsStore({ dataDir, clock, newId: uuidv7 })
+  const terms = { clock, newId: uuidv7, currency: 'RUB' }
+  const app = await buildApp({
+    ...terms,
+    store,
+    handlers: createHandlers(terms),
+    broker: { connected: true },
+    logger: pino({ level: 'silent' }),
+    metrics: createMetrics(),
+    instance: 1,
+    version: '1.2.3',
+    rateLimitPerMinute: perMinute,
+  })
+  t.teardown(async () => {
+    await app.close()
+    await store.close()
+    remove()
+  })
+  return {
+    app,
+    store,
+    file: join(dataDir, 'payments.sqlite'),
+    /** What the consumer does with orders.created. */
+    decide: (event: CloudEvent<'orders.created.v1'>) => store.write((tx) => decideOrder(tx, event, arrival, terms)),
+    emitted: () => store.read.outbox.take(0, 10_000).map(({ event }) => JSON.parse(event)),
+    /** Opens ada's account (or another's) with this balance, in deposits. */
+    async open(balance: number, userId = 'ada'): Promise<void> {
+      await app.inject({ method: 'POST', url: '/accounts', headers: { 'x-user-id': userId } })
+      for (let rest = balance; rest > 0; rest -= 1_000_000_000_000) {
+        await this.move('deposits', Math.min(rest, 1_000_000_000_000), { 'x-user-id': userId })
+      }
+    },
+    move: (what: 'deposits' | 'withdrawals', amount: number | string, headers: Record<string, string> = ada) =>
+      app.inject({
+        method: 'POST',
+        url: `/accounts/me/${what}`,
+        headers: { 'content-type': 'application/json', ...headers },
+        payload: `{"amount":${amount}}`,
+      }),
+    balance: async (userId = 'ada'): Promise<number> =>
+      (await app.inject({ url: '/accounts/me', headers: { 'x-user-id': userId } })).json().balance,
+  }
+}
+
+export const ada = { 'x-user-id': 'ada' }
+export const bob = { 'x-user-id': 'bob' }
+export const arrival: Arrival = { streamSeq: 7, deliveries: 1, receivedAt: Date.now() }
+
+/** An order of ada's as it arrives; `change` overrides its data. */
+export function orderOf(
+  change: Partial<CloudEvent<'orders.created.v1'>['data']> = {},
+  id = uuidv7(),
+): CloudEvent<'orders.created.v1'> {
+  const orderId = change.orderId ?? uuidv7()
+  return {
+    specversion: '1.0',
+    id,
+    source: '/orders-service',
+    type: 'orders.created.v1',
+    time: rfc3339(Date.now()),
+    datacontenttype: 'application/json',
+    correlationid: orderId,
+    data: { userId: 'ada', userRegistered: false, amount: 100, currency: 'RUB', description: 'hat', ...change, orderId },
+  }
+}
