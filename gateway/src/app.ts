@@ -5,7 +5,8 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { type App, buildHttp } from '@checkout/service/http.ts'
+import type { App } from '@checkout/service/app.ts'
+import { buildHttp } from '@checkout/service/http.ts'
 import type { Logger } from '@checkout/service/logging.ts'
 import { handleNotFound } from '@checkout/service/problem.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'

@@ -4,6 +4,7 @@
  * Mail cannot be sent exactly once: a crash between the server's 250 and the commit sends a letter again. It then has
  * the same Message-ID, by which mail programs and servers recognise it.
  */
+import type { DutyOptions } from '@checkout/messaging/duty.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import { createTransport } from 'nodemailer'
 import type { Logger } from 'pino'
@@ -15,9 +16,10 @@ const RETRY_MS = { first: 1_000, longest: 15 * 60_000 }
 /** Attempts that the server refused for now before a letter is given up: with the growing pauses more than a day. */
 const MAX_ATTEMPTS = 100
 const SMTP_TIMEOUT_MS = 10_000
-export const MAIL_EVERY_MS = 1_000
+const MAIL_EVERY_MS = 1_000
 
-export interface Mailer {
+/** A duty, for the instance that holds the lease. */
+export interface Mailer extends Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
   /** Sends what is due. Returns whether there may be more. */
   round(signal: AbortSignal): Promise<boolean>
   close(): void
@@ -75,6 +77,8 @@ export function createMailer(options: {
   }
 
   return {
+    name: 'mailer',
+    everyMs: MAIL_EVERY_MS,
     async round(signal) {
       const due = store.read.letters.dueMail(clock.now(), BATCH)
       for (const letter of due) {

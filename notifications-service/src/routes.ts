@@ -1,7 +1,7 @@
 /** HTTP in: letters. */
 import { Journey, Letter, LetterPage, NewMessage, ref } from '@checkout/contracts/http.ts'
+import type { App } from '@checkout/service/app.ts'
 import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
-import type { App } from '@checkout/service/http.ts'
 import { identify } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import { Problem } from '@checkout/service/problem.ts'

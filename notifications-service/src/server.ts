@@ -1,73 +1,37 @@
 /** Composition root of notifications-service: the only file that wires and listens. */
-import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
+import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
-import { runService } from '@checkout/service/lifecycle.ts'
-import { createLogger } from '@checkout/service/logging.ts'
-import { createMetrics } from '@checkout/service/metrics.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
-import { createMailer, MAIL_EVERY_MS } from './mailer.ts'
+import { createMailer } from './mailer.ts'
 import { createHandlers } from './messages.ts'
 import { openNotificationsStore } from './store/index.ts'
 
-const config = loadConfigOrExit(
-  Type.Object({
-    ...serviceConfig,
-    NOTIFICATIONS_PORT: Port(3003),
-    SMTP_URL: Type.Optional(
-      Type.String({ pattern: '^smtps?://', description: 'an SMTP URL such as smtp://user:password@mail.example:587' }),
-    ),
-    MAIL_FROM: Type.String({ default: 'Shop <shop@localhost>', pattern: '@', description: 'an e-mail address' }),
-  }),
-)
-const instance = config.INSTANCE
-const logger = createLogger({ name: 'notifications-service', instance, level: config.LOG_LEVEL })
-const clock = systemClock
-const newId = uuidv7
-const metrics = createMetrics()
-const store = openNotificationsStore({ dataDir: config.DATA_DIR, clock, newId })
-const broker = createJetStreamBroker({
-  url: config.NATS_URL,
-  name: `notifications-service-${instance}`,
-  streamMaxBytes: 0,
-})
-const terms = { clock, newId, mailing: config.SMTP_URL !== undefined }
-const handlers = createHandlers(terms)
-const messaging = createMessaging({ service: 'notifications-service', store, handlers, broker, clock, logger, metrics })
-const mailer =
-  config.SMTP_URL === undefined
-    ? undefined
-    : createMailer({ smtpUrl: config.SMTP_URL, from: config.MAIL_FROM, store, clock, logger })
-if (mailer) {
-  const duty = messaging.duty({ name: 'mailer', everyMs: MAIL_EVERY_MS, round: mailer.round })
-  store.onCommit(duty.wake)
+const mailConfig = {
+  SMTP_URL: Type.Optional(
+    Type.String({ pattern: '^smtps?://', description: 'an SMTP URL such as smtp://user:password@mail.example:587' }),
+  ),
+  MAIL_FROM: Type.String({ default: 'Shop <shop@localhost>', pattern: '@', description: 'an e-mail address' }),
 }
+const config = loadConfigOrExit(
+  Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, NOTIFICATIONS_PORT: Port(3003) }),
+)
+const base = createBase('notifications-service', packageJson.version, config)
+const { SMTP_URL: smtpUrl, MAIL_FROM: from } = config
+const store = openNotificationsStore({ ...base, dataDir: config.DATA_DIR })
+const terms = { ...base, mailing: smtpUrl !== undefined }
+const handlers = createHandlers(terms)
+const messaging = createMessaging({ ...base, store, handlers })
+const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from, store })
+if (mailer) store.onCommit(messaging.duty(mailer).wake)
 
-const app = await buildApp({
+await runMessagingService(base, {
+  app: await buildApp({ ...base, store, handlers, terms }),
   store,
-  handlers,
-  terms,
-  broker,
-  logger,
-  metrics,
-  instance,
-  version: packageJson.version,
-  rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+  messaging,
+  listen: { host: config.HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
+  closers: [{ name: 'mailer', close: () => mailer?.close() }],
 })
-// HTTP listens before NATS connects: letters can be read without a broker.
-await runService({
-  app,
-  logger,
-  listen: { host: config.HOST, port: config.NOTIFICATIONS_PORT + 10 * (instance - 1), variable: 'NOTIFICATIONS_PORT' },
-  closers: [
-    { name: 'messaging', close: () => messaging.stop() },
-    { name: 'mailer', close: () => mailer?.close() },
-    { name: 'broker', close: () => broker.close() },
-    { name: 'store', close: () => store.close() },
-  ],
-})
-messaging.start()
-await broker.connect()

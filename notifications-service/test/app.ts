@@ -20,7 +20,11 @@ type Result = CloudEvent<'orders.paid.v1'> | CloudEvent<'orders.failed.v1'>
 
 export async function notificationsApp(
   t: Test,
-  { clock = systemClock, mailing = false, perMinute = 0 }: { clock?: Clock; mailing?: boolean; perMinute?: number } = {},
+  {
+    clock = systemClock,
+    mailing = false,
+    perMinute = 0,
+  }: { clock?: Clock; mailing?: boolean; perMinute?: number } = {},
 ) {
   const { dataDir, remove } = temporaryFolder()
   const store = openNotificationsStore({ dataDir, clock, newId: uuidv7 })

@@ -33,13 +33,19 @@ const unreachable: Record<string, string> = {}
 t.test('good requests', async (t) => {
   t.strictSame((await get('/notifications')).body, { items: [], next: null })
   const sent = await contract.call(send)
-  t.match(sent, { status: 201, body: { seq: 1, userId: 'ada', kind: 'message', orderId: null, to: null, mail: 'none' } })
+  t.match(sent, {
+    status: 201,
+    body: { seq: 1, userId: 'ada', kind: 'message', orderId: null, to: null, mail: 'none' },
+  })
   t.strictSame((await get('/notifications')).body?.items, [sent.body])
   const paid = paidOf()
   await notifications.settled(paid)
   const journey = await get(`/journeys/notifications/${paid.data.orderId}`)
   t.match(journey, { status: 200, body: { service: 'notifications-service' } })
-  t.match(await get('/status/notifications', {}), { status: 200, body: { service: 'notifications-service', store: 'ok' } })
+  t.match(await get('/status/notifications', {}), {
+    status: 200,
+    body: { service: 'notifications-service', store: 'ok' },
+  })
   for (const [id, headers] of [
     [paid.data.orderId, bob],
     ['x'.repeat(65), ada],
@@ -101,7 +107,11 @@ t.test('too many requests of one user, when the limit is on', async (t) => {
   for (const { method, path } of contract.routes) {
     if (!contract.documents(method, path, 429)) continue
     const call: Call = { method, url: path.replace(/\{[^}]+\}/, 'x'), headers: ada }
-    t.match(await contract.call(call, limited.app), { status: 429, body: { code: 'rate_limited' } }, `${method} ${path}`)
+    t.match(
+      await contract.call(call, limited.app),
+      { status: 429, body: { code: 'rate_limited' } },
+      `${method} ${path}`,
+    )
   }
 })
 

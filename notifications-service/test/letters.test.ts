@@ -32,7 +32,14 @@ t.test('the letter of joy and the letters of sorrow', async (t) => {
   const stranger = failedOf({ reason: 'account_not_found', userId: 'stranger' })
   for (const event of [paid, poor, stranger]) await app.settled(event)
   const [sorrow, joy] = (await app.letters()).items
-  t.match(joy, { seq: 1, kind: 'order_paid', orderId: paid.data.orderId, to: 'ada@example.com', mail: 'none', sentAt: null })
+  t.match(joy, {
+    seq: 1,
+    kind: 'order_paid',
+    orderId: paid.data.orderId,
+    to: 'ada@example.com',
+    mail: 'none',
+    sentAt: null,
+  })
   t.equal(joy.subject, 'Your order is paid')
   t.equal(
     joy.body,
@@ -81,7 +88,7 @@ t.test('numbers per user have no gaps', async (t) => {
   await Promise.all(
     Array.from({ length: 90 }, (_, i) => {
       const userId = ['ada', 'bob', 'carol'][i % 3] ?? ''
-      if (i % 9 === 8) return app.write(userId, { subject: '' , body: 'refused' })
+      if (i % 9 === 8) return app.write(userId, { subject: '', body: 'refused' })
       if (i % 2) return app.write(userId)
       return app.settled(i % 4 ? paidOf({ userId }) : failedOf({ userId }))
     }),
@@ -89,7 +96,11 @@ t.test('numbers per user have no gaps', async (t) => {
   for (const userId of ['ada', 'bob', 'carol']) {
     const { items } = await app.letters(userId)
     const seqs = items.map(({ seq }: { seq: number }) => seq)
-    t.strictSame(seqs, Array.from(seqs, (_, i) => seqs.length - i), `newest first, ${seqs.length} letters of ${userId}`)
+    t.strictSame(
+      seqs,
+      Array.from(seqs, (_, i) => seqs.length - i),
+      `newest first, ${seqs.length} letters of ${userId}`,
+    )
     t.equal(seqs.length, userId === 'carol' ? 20 : 30)
   }
 })
@@ -108,7 +119,10 @@ t.test('the list is steady while letters come in', async (t) => {
     cursor = page.next
     await app.write()
   }
-  t.strictSame(seen, Array.from({ length: 25 }, (_, i) => 25 - i))
+  t.strictSame(
+    seen,
+    Array.from({ length: 25 }, (_, i) => 25 - i),
+  )
 })
 
 t.test('a contact that comes after its letters fills in their address', async (t) => {
@@ -117,7 +131,10 @@ t.test('a contact that comes after its letters fills in their address', async (t
     await app.settled(paidOf())
     await app.write()
     await app.write('bob')
-    t.match((await app.letters()).items, [{ seq: 2, to: null, mail: 'none' }, { seq: 1, to: null, mail: 'none' }])
+    t.match((await app.letters()).items, [
+      { seq: 2, to: null, mail: 'none' },
+      { seq: 1, to: null, mail: 'none' },
+    ])
     const registration = registrationOf('ada')
     await app.registered(registration)
     await app.registered(registration)
@@ -125,7 +142,10 @@ t.test('a contact that comes after its letters fills in their address', async (t
     const mail = mailing ? 'queued' : 'none'
     const { items } = await app.letters()
     t.equal(items.length, 2)
-    t.match(items, [{ seq: 2, to: 'ada@example.com', mail }, { seq: 1, to: 'ada@example.com', mail }])
+    t.match(items, [
+      { seq: 2, to: 'ada@example.com', mail },
+      { seq: 1, to: 'ada@example.com', mail },
+    ])
     t.match((await app.letters('bob')).items, [{ to: null, mail: 'none' }], 'bob’s are left alone')
     t.match((await app.write()).json(), { seq: 3, to: 'ada@example.com', mail })
   }
@@ -141,6 +161,12 @@ t.test('the journey, also when the inbox has forgotten it', async (t) => {
   const letter = { step: 'letter', payload: { seq: 1, kind: 'order_paid' } }
   const inbox = { step: 'inbox', eventId: paid.id, streamSeq: 7, deliveries: 1 }
   t.equal(steps.length, 2)
-  t.match(steps.find(({ step }: { step: string }) => step === 'letter'), letter)
-  t.match(steps.find(({ step }: { step: string }) => step === 'inbox'), inbox)
+  t.match(
+    steps.find(({ step }: { step: string }) => step === 'letter'),
+    letter,
+  )
+  t.match(
+    steps.find(({ step }: { step: string }) => step === 'inbox'),
+    inbox,
+  )
 })

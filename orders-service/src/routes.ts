@@ -1,10 +1,10 @@
 /** HTTP in: users and orders. */
 import { Journey, NewOrder, NewUser, Order, OrderPage, OrderStatus, ref, User } from '@checkout/contracts/http.ts'
 import { traceparentOf } from '@checkout/messaging/trace.ts'
+import type { App } from '@checkout/service/app.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
 import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
-import type { App } from '@checkout/service/http.ts'
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
 import { identify, optionalIdentity } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'

@@ -2,16 +2,49 @@
  * The sweeper: asks again for the payment of an order that has been pending for too long. Everything before it should
  * have brought the order to its end; it is what makes "every order reaches its end" not depend on that.
  */
+import type { DutyOptions } from '@checkout/messaging/duty.ts'
+import type { Messaging } from '@checkout/messaging/messaging.ts'
 import type { Clock } from '@checkout/service/clock.ts'
+import type { Logger } from '@checkout/service/logging.ts'
 import { sweepDelay } from './order.ts'
-import type { OrdersTx } from './store/index.ts'
+import type { OrdersStore, OrdersTx } from './store/index.ts'
 
 /** Re-emissions per round; with a round per second at most 100/s, so that sweeping never becomes the load. */
 export const SWEEP_LIMIT = 100
-export const SWEEP_EVERY_MS = 1_000
-
+const SWEEP_EVERY_MS = 1_000
 /** The events between an order and its end. */
-export const PAYMENT_PATH = ['orders.created.v1', 'payments.succeeded.v1', 'payments.failed.v1'] as const
+const PAYMENT_PATH = ['orders.created.v1', 'payments.succeeded.v1', 'payments.failed.v1'] as const
+
+export interface SweeperDeps {
+  store: OrdersStore
+  messaging: Pick<Messaging, 'backlogsEmpty'>
+  clock: Clock
+  logger: Logger
+}
+
+/** The duty, for the instance that holds the lease. */
+export function sweeper({
+  store,
+  messaging,
+  clock,
+  logger,
+}: SweeperDeps): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
+  return {
+    name: 'sweeper',
+    everyMs: SWEEP_EVERY_MS,
+    async round() {
+      const next = store.read.orders.nextSweepAt()
+      // Behind a backlog orders are late because it is long; asking again would make it longer.
+      if (next === undefined || next > clock.now() || !(await messaging.backlogsEmpty(PAYMENT_PATH))) return false
+      const swept = await store.write((tx) => {
+        tx.lease.assertHeld()
+        return sweepPending(tx, clock)
+      })
+      if (swept > 0) logger.info({ orders: swept }, 'asked again for the payment of orders pending for too long')
+      return false
+    },
+  }
+}
 
 /** Re-emits `orders.created` of the due orders under its first event id. Returns how many. */
 export function sweepPending(tx: OrdersTx, clock: Clock): number {

@@ -14,7 +14,10 @@ interface Test {
   teardown(after: () => void | Promise<void>): void
 }
 
-export async function ordersApp(t: Test, { clock = systemClock, perMinute = 0 }: { clock?: Clock; perMinute?: number } = {}) {
+export async function ordersApp(
+  t: Test,
+  { clock = systemClock, perMinute = 0 }: { clock?: Clock; perMinute?: number } = {},
+) {
   const { dataDir, remove } = temporaryFolder()
   const store = openOrdersStore({ dataDir, clock, newId: uuidv7 })
   const broker = { connected: true }
@@ -58,7 +61,11 @@ export function outcomeOf(orderId: string, reason?: FailureReason, id = uuidv7()
         type: 'payments.succeeded.v1',
         data: { ...data, transactionId: uuidv7() },
       } satisfies CloudEvent<'payments.succeeded.v1'>)
-    : ({ ...envelope, type: 'payments.failed.v1', data: { ...data, reason } } satisfies CloudEvent<'payments.failed.v1'>)
+    : ({
+        ...envelope,
+        type: 'payments.failed.v1',
+        data: { ...data, reason },
+      } satisfies CloudEvent<'payments.failed.v1'>)
 }
 
 export const arrival = (receivedAt = Date.now()): Arrival => ({ streamSeq: 7, deliveries: 1, receivedAt })

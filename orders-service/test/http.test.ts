@@ -14,6 +14,7 @@ import { type Call, readContract } from '../../packages/contracts/test/support/h
 import {
   refused,
   refusesBodies,
+  refusesDoubledKeys,
   refusesPages,
   refusesStrangers,
   unavailable,
@@ -101,6 +102,7 @@ t.test('bad idempotency keys', async (t) => {
     const call: Call = { method: 'POST', url: '/orders', headers, payload: jsonOf(newOrder) }
     await refused(t, subject, call, { label: `key ${key}`, status: 400, code: 'idempotency_key_invalid' })
   }
+  await refusesDoubledKeys(t, subject, (app.server.address() as AddressInfo).port, '/orders', jsonOf(newOrder))
 })
 
 t.test('orders that are not there, and not the asking user’s', async (t) => {
@@ -159,7 +161,11 @@ t.test('too many requests of one user, when the limit is on', async (t) => {
   for (const { method, path } of contract.routes) {
     if (!contract.documents(method, path, 429)) continue
     const call: Call = { method, url: path.replace(/\{[^}]+\}/, 'x'), headers: ada }
-    t.match(await contract.call(call, limited.app), { status: 429, body: { code: 'rate_limited' } }, `${method} ${path}`)
+    t.match(
+      await contract.call(call, limited.app),
+      { status: 429, body: { code: 'rate_limited' } },
+      `${method} ${path}`,
+    )
   }
 })
 

@@ -11,11 +11,7 @@ import { ada, arrival, bob, ordersApp, outcomeOf } from './app.ts'
 type Ordered = Awaited<ReturnType<typeof ordersApp>>
 const hat = { amount: 149_900, description: 'Sun hat' }
 
-const place = (
-  { app }: Ordered,
-  headers: Record<string, string> = ada,
-  payload: string | object = hat,
-) =>
+const place = ({ app }: Ordered, headers: Record<string, string> = ada, payload: string | object = hat) =>
   app.inject({ method: 'POST', url: '/orders', headers: { 'content-type': 'application/json', ...headers }, payload })
 
 /** The events in the outbox, oldest first. */
@@ -112,14 +108,18 @@ t.test('ETag and If-None-Match', async (t) => {
   const orders = await ordersApp(t)
   const { id } = (await place(orders)).json()
   const ask = (match?: string) =>
-    orders.app.inject({ url: `/orders/${id}`, headers: { ...ada, ...(match !== undefined && { 'if-none-match': match }) } })
+    orders.app.inject({
+      url: `/orders/${id}`,
+      headers: { ...ada, ...(match !== undefined && { 'if-none-match': match }) },
+    })
   const etag = String((await ask()).headers.etag)
   t.match(etag, /^"[^"]+"$/)
   for (const match of [etag, `W/${etag}`, `"other", ${etag}`, `"other",W/${etag}`, '*']) {
     const answer = await ask(match)
     t.strictSame([answer.statusCode, answer.body, answer.headers.etag], [304, '', etag], match)
   }
-  for (const match of ['"other"', etag.slice(1, -1), 'W/"other"', '']) t.equal((await ask(match)).statusCode, 200, match)
+  for (const match of ['"other"', etag.slice(1, -1), 'W/"other"', ''])
+    t.equal((await ask(match)).statusCode, 200, match)
   await orders.store.write((tx) => settleOrder(tx, outcomeOf(id), arrival(Date.now() + 1)))
   const changed = await ask(etag)
   t.equal(changed.statusCode, 200, 'the order changed')
@@ -149,8 +149,15 @@ t.test('an order is settled once, and only the change emits', async (t) => {
   t.strictSame(emitted(orders), settled, 'again, under another id, and with the other outcome: nothing')
   t.match((await orders.app.inject({ url: `/orders/${id}`, headers: ada })).json(), { status: 'paid' })
   const unknown = outcomeOf('01a2028a-9118-716f-8e04-53fe90a23b34')
-  await t.rejects(store.write((tx) => settleOrder(tx, unknown, arrival())), /no order/)
-  await t.rejects(store.write((tx) => settleOrder(tx, unknown, arrival())), /no order/, 'and it was not claimed')
+  await t.rejects(
+    store.write((tx) => settleOrder(tx, unknown, arrival())),
+    /no order/,
+  )
+  await t.rejects(
+    store.write((tx) => settleOrder(tx, unknown, arrival())),
+    /no order/,
+    'and it was not claimed',
+  )
 })
 
 t.test('the journey, also when the outbox has forgotten it', async (t) => {
@@ -171,7 +178,9 @@ t.test('the journey, also when the outbox has forgotten it', async (t) => {
   })
   const journey = (await orders.app.inject({ url: `/journeys/orders/${id}`, headers: ada })).json()
   t.match(
-    journey.steps.filter(({ step }: { step: string }) => step === 'published').map((s: { streamSeq: number }) => s.streamSeq),
+    journey.steps
+      .filter(({ step }: { step: string }) => step === 'published')
+      .map((s: { streamSeq: number }) => s.streamSeq),
     [11, 12],
   )
   execute(orders.file, 'DELETE FROM outbox; DELETE FROM publications; DELETE FROM inbox')
@@ -214,7 +223,11 @@ t.test('the sweeper asks again, at growing intervals, while the order is pending
     asked.push((clock.now() - started) / 1_000)
   }
   const pauses = asked.map((at, i) => at - (asked[i - 1] ?? 0))
-  t.strictSame(pauses, [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600], 'seconds between them: doubling, up to an hour')
+  t.strictSame(
+    pauses,
+    [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600],
+    'seconds between them: doubling, up to an hour',
+  )
   const questions = emitted(orders).slice(1)
   t.equal(questions.length, pauses.length)
   for (const question of questions) {
@@ -235,5 +248,13 @@ t.test('a sweep takes at most a hundred, longest waiting first', async (t) => {
   clock.advance(30_000)
   const sweep = () => orders.store.write((tx) => sweepPending(tx, clock))
   t.strictSame([await sweep(), await sweep(), await sweep()], [100, 30, 0])
-  t.strictSame(new Set(emitted(orders).slice(130).map(({ id }) => id)), new Set(placed), 'each once')
+  t.strictSame(
+    new Set(
+      emitted(orders)
+        .slice(130)
+        .map(({ id }) => id),
+    ),
+    new Set(placed),
+    'each once',
+  )
 })

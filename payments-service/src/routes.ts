@@ -1,8 +1,8 @@
 /** HTTP in: accounts and their ledger. */
 import { Account, Journey, LedgerEntry, LedgerPage, Movement, ref } from '@checkout/contracts/http.ts'
+import type { App } from '@checkout/service/app.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
-import type { App } from '@checkout/service/http.ts'
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
 import { identify } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'

@@ -84,6 +84,14 @@ export function orderOf(
     time: rfc3339(Date.now()),
     datacontenttype: 'application/json',
     correlationid: orderId,
-    data: { userId: 'ada', userRegistered: false, amount: 100, currency: 'RUB', description: 'hat', ...change, orderId },
+    data: {
+      userId: 'ada',
+      userRegistered: false,
+      amount: 100,
+      currency: 'RUB',
+      description: 'hat',
+      ...change,
+      orderId,
+    },
   }
 }

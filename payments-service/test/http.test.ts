@@ -13,6 +13,7 @@ import { type Call, readContract } from '../../packages/contracts/test/support/h
 import {
   refused,
   refusesBodies,
+  refusesDoubledKeys,
   refusesPages,
   refusesStrangers,
   unavailable,
@@ -55,12 +56,37 @@ t.test('without an account', async (t) => {
 t.test('an account is opened with no body or {}, once', async (t) => {
   await refusesBodies(t, subject, '/accounts', [
     ...unreadableBodies({}),
-    { label: 'a field', contentType: 'application/json', payload: '{"x":1}', status: 400, code: 'validation_failed', path: '/x' },
-    { label: 'null', contentType: 'application/json', payload: 'null', status: 400, code: 'validation_failed', path: '' },
-    { label: 'a list', contentType: 'application/json', payload: '[]', status: 400, code: 'validation_failed', path: '' },
+    {
+      label: 'a field',
+      contentType: 'application/json',
+      payload: '{"x":1}',
+      status: 400,
+      code: 'validation_failed',
+      path: '/x',
+    },
+    {
+      label: 'null',
+      contentType: 'application/json',
+      payload: 'null',
+      status: 400,
+      code: 'validation_failed',
+      path: '',
+    },
+    {
+      label: 'a list',
+      contentType: 'application/json',
+      payload: '[]',
+      status: 400,
+      code: 'validation_failed',
+      path: '',
+    },
   ])
   const opened = await post('/accounts', undefined, ada)
-  t.match(opened, { status: 201, headers: { location: '/accounts/me' }, body: { userId: 'ada', balance: 0, currency: 'RUB' } })
+  t.match(opened, {
+    status: 201,
+    headers: { location: '/accounts/me' },
+    body: { userId: 'ada', balance: 0, currency: 'RUB' },
+  })
   t.match(await post('/accounts', '{}', { ...json, ...bob }), { status: 201, body: { userId: 'bob' } })
   t.strictSame((await get('/accounts/me')).body, opened.body)
   for (const [payload, headers] of [
@@ -83,7 +109,10 @@ t.test('money in and out', async (t) => {
   }
   const taken = await post('/accounts/me/withdrawals', jsonOf({ amount: '1000000000000' }))
   t.match(taken, { status: 201, body: { kind: 'withdrawal', balanceAfter: 101 } })
-  const call = postCall('/accounts/me/withdrawals', jsonOf({ amount: '102' }), { ...json, 'idempotency-key': 'refused' })
+  const call = postCall('/accounts/me/withdrawals', jsonOf({ amount: '102' }), {
+    ...json,
+    'idempotency-key': 'refused',
+  })
   await refused(t, subject, call, { label: 'one more than there is', status: 409, code: 'insufficient_funds' })
   for (const url of movements) {
     const headers = { ...json, 'idempotency-key': 'k' }
@@ -128,6 +157,7 @@ t.test('bad idempotency keys', async (t) => {
       const call = postCall(url, jsonOf({ amount: '5' }), { ...json, 'idempotency-key': key })
       await refused(t, subject, call, { label: `key ${key}`, status: 400, code: 'idempotency_key_invalid' })
     }
+    await refusesDoubledKeys(t, subject, (app.server.address() as AddressInfo).port, url, jsonOf({ amount: '5' }))
   }
 })
 
@@ -184,7 +214,11 @@ t.test('too many requests of one user, when the limit is on', async (t) => {
   for (const { method, path } of contract.routes) {
     if (!contract.documents(method, path, 429)) continue
     const call: Call = { method, url: path.replace(/\{[^}]+\}/, 'x'), headers: ada }
-    t.match(await contract.call(call, limited.app), { status: 429, body: { code: 'rate_limited' } }, `${method} ${path}`)
+    t.match(
+      await contract.call(call, limited.app),
+      { status: 429, body: { code: 'rate_limited' } },
+      `${method} ${path}`,
+    )
   }
 })
 

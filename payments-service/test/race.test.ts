@@ -71,7 +71,9 @@ t.test('deposits, withdrawals and orders at once', async (t) => {
   const unexplained = answers.filter(({ kind, amount, status, body }) => {
     if (status === 409) return kind !== 'withdrawal' || body?.code !== 'insufficient_funds'
     const entry = byId.get(String(body?.id))
-    return status !== 201 || entry?.kind !== kind || entry.amount !== amount || entry.balance_after !== body?.balanceAfter
+    return (
+      status !== 201 || entry?.kind !== kind || entry.amount !== amount || entry.balance_after !== body?.balanceAfter
+    )
   })
   t.strictSame(unexplained, [], 'every answer is in the ledger, every refusal is not')
   const accepted = answers.filter(({ status }) => status === 201)

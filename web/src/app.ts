@@ -1,5 +1,6 @@
 /** The web service: pages for people. Until the web UI comes these are two plain ones, without script. */
-import { type App, buildHttp } from '@checkout/service/http.ts'
+import type { App } from '@checkout/service/app.ts'
+import { buildHttp } from '@checkout/service/http.ts'
 import type { Logger } from '@checkout/service/logging.ts'
 import type { Registry } from 'prom-client'
 

@@ -2,9 +2,9 @@
 
 import type { EventType } from '@checkout/contracts/events.ts'
 import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
+import type { App } from '@checkout/service/app.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
 import { bodyErrors, responses } from '@checkout/service/docs.ts'
-import type { App } from '@checkout/service/http.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'

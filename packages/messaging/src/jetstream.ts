@@ -89,7 +89,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     setConnected(false)
   }
 
-  return {
+  const broker: JetStreamBroker = {
     get connected() {
       return connected
     },
@@ -189,7 +189,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       let stale = false
       let stopped = false
       const lost = new Error(`lost the durable ${subscription.durable}`)
-      const off = this.onConnection(() => {
+      const off = broker.onConnection(() => {
         stale = true
         messages.stop(lost)
       })
@@ -218,6 +218,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       }
     },
   }
+  return broker
 }
 
 function toDelivery(message: JsMsg, stale: () => boolean): Delivery {

@@ -151,13 +151,17 @@ t.test(
   async (t) => {
     await withStage(t, async (stage) => {
       const raw = await connectRaw(stage)
-      let standing: Promise<void> | undefined
       let wake = () => {}
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      stage.atEnd(() => wake())
+      let standing: 'not yet' | 'from the next publish' | 'now' = 'not yet'
       const clock: Clock = {
         ...systemClock,
-        sleep: async (ms, signal) => {
+        async sleep(ms, signal) {
           await systemClock.sleep(ms, signal)
-          await standing
+          if (standing === 'now') await woken
         },
       }
       const attempts: string[] = []
@@ -166,31 +170,29 @@ t.test(
         wrap: (broker) =>
           patched(broker, {
             async publish(stream, messages, lastSeq) {
-              const late = standing !== undefined
-              await standing
-              const result = broker.publish(stream, messages, lastSeq)
-              if (late)
-                result.then(
-                  () => attempts.push('stored'),
-                  (error) => attempts.push(String(error.message)),
-                )
-              return result
+              if (standing !== 'from the next publish') return broker.publish(stream, messages, lastSeq)
+              standing = 'now'
+              await woken
+              try {
+                await broker.publish(stream, messages, lastSeq)
+                attempts.push('stored')
+              } catch (error) {
+                attempts.push(String((error as Error).message))
+                throw error
+              }
             },
           }),
       })
       await old.append(20)
       await old.published()
-      standing = new Promise((resolve) => {
-        wake = resolve
-      })
-      stage.atEnd(() => wake())
+      standing = 'from the next publish'
+      await old.append(20)
+      await eventually(() => standing === 'now', { what: 'it stands still, about to publish' })
       const next = await publisher(stage)
-      await next.append(20) // both see these; the old one is about to publish them
       await next.published()
       await next.append(5)
       await next.published()
       t.ok(next.messaging.lease.held())
-      standing = undefined
       wake()
       await eventually(() => attempts.length > 0, { what: 'the late publish' })
       t.not(attempts[0], 'stored', `refused: ${attempts[0]}`)

@@ -1,5 +1,5 @@
 /** Health, for orchestrators and the gateway. */
-import type { App } from './http.ts'
+import type { App } from './app.ts'
 
 export interface HealthChecks {
   /** Whether the database can be used; may throw, which counts as no. */

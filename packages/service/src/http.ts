@@ -5,17 +5,10 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Problem as ProblemSchema } from '@checkout/contracts/http.ts'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  fastify,
-  LogController,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from 'fastify'
+import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { TSchema } from 'typebox'
+import type { App } from './app.ts'
 import { type DocsOptions, registerDocs } from './docs.ts'
 import { type HealthChecks, registerHealth } from './health.ts'
 import type { Logger } from './logging.ts'
@@ -23,25 +16,6 @@ import { registerMetrics } from './metrics.ts'
 import { handleError, handleNotFound, invalid, PROBLEM_TYPE, Problem, type ProblemCode } from './problem.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { buildValidator } from './validation.ts'
-
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Leave the route's requests out of the log: probes and scrapes come every few seconds. */
-    quiet?: boolean
-  }
-  interface FastifyInstance {
-    /** Set by lifecycle.ts when the process is about to stop; /health/ready answers 503 then. */
-    readiness: { draining: boolean }
-  }
-}
 
 export interface HttpOptions {
   logger: Logger

@@ -2,7 +2,7 @@
 import type { ListenOptions } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
-import type { App } from './http.ts'
+import type { App } from './app.ts'
 import type { Logger } from './logging.ts'
 
 /** The contract is 8 s; the rest is for the process to end. */

@@ -1,6 +1,6 @@
 /** Prometheus metrics. */
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
-import type { App } from './http.ts'
+import type { App } from './app.ts'
 
 /** A registry with the process's default metrics; services add their own counters and gauges to it. */
 export function createMetrics(): Registry {

@@ -1,6 +1,6 @@
 /** The limit per user, off by default: it protects the others from one client's runaway loop. */
 import rateLimit from '@fastify/rate-limit'
-import type { App } from './http.ts'
+import type { App } from './app.ts'
 import { Problem } from './problem.ts'
 
 /**

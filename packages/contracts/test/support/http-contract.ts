@@ -104,8 +104,8 @@ export async function readContract(app: App) {
     if (!documented.has(name)) throw new Error(`not documented: ${name} ${JSON.stringify(answer.body)}`)
     answered.add(name)
     if (code !== '') {
-      const known = found.path.startsWith('/admin/') ? contractCodes.union(adminCodes) : contractCodes
-      if (!known.has(code)) throw new Error(`${name}: the contract has no such code`)
+      const known = contractCodes.has(code) || (found.path.startsWith('/admin/') && adminCodes.has(code))
+      if (!known) throw new Error(`${name}: the contract has no such code`)
       checkProblem(answer)
     }
     const validate = validators.get(nameOf(method, found.path, String(answer.status), ''))
@@ -140,7 +140,7 @@ export async function readContract(app: App) {
     documents: (method: string, path: string, status: number): boolean =>
       operations.some((o) => o.method === method && o.path === path && String(status) in o.operation.responses),
     /** What is documented and was never answered. */
-    unanswered: (): string[] => [...documented.difference(answered)].sort(),
+    unanswered: (): string[] => [...documented].filter((name) => !answered.has(name)).sort(),
   }
 }
 

@@ -5,7 +5,7 @@ import type { Call, HttpContract } from './http-contract.ts'
 
 /** What is needed of tap's test object. */
 interface Test {
-  strictSame(found: unknown, wanted: unknown, message?: string): unknown
+  strictSame(found: unknown, wanted: unknown, message: string): unknown
 }
 
 export interface Subject {
@@ -88,6 +88,26 @@ export async function refusesStrangers(t: Test, subject: Subject, port: number):
     t.strictSame([doubled.status, doubled.body?.code], [400, 'user_id_invalid'], `${method} ${path}: doubled user id`)
     t.strictSame(contents(file), before, 'and nothing changed')
   }
+}
+
+/** A key that is sent twice names two requests or none; Node would join the two to one. `port`: the app, listening. */
+export async function refusesDoubledKeys(
+  t: Test,
+  { contract, file }: Subject,
+  port: number,
+  path: string,
+  body: string,
+): Promise<void> {
+  const before = contents(file)
+  const key = ['Idempotency-Key', 'k'] as const
+  const headers = [['X-User-Id', 'ada'], ['Content-Type', 'application/json'], key, key] as const
+  const { status, body: problem } = contract.check(
+    'POST',
+    path,
+    await rawRequest({ port, method: 'POST', path, headers, body }),
+  )
+  t.strictSame([status, problem?.code], [400, 'idempotency_key_invalid'], `POST ${path}: doubled idempotency key`)
+  t.strictSame(contents(file), before, 'and nothing changed')
 }
 
 /** The calls, all at once, must answer 503 store_unavailable with Retry-After. */

@@ -1,0 +1,122 @@
+/** What the services that take part in the messaging have in common: their base, their app, their run from start to end. */
+import type { ServiceName } from '@checkout/contracts/topology.ts'
+import type { App } from '@checkout/service/app.ts'
+import { type Clock, type NewId, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import type { DocsOptions } from '@checkout/service/docs.ts'
+import { buildHttp } from '@checkout/service/http.ts'
+import { type Closer, runService } from '@checkout/service/lifecycle.ts'
+import { createLogger, type Logger } from '@checkout/service/logging.ts'
+import { createMetrics } from '@checkout/service/metrics.ts'
+import type { Store } from '@checkout/service/store.ts'
+import type { Registry } from 'prom-client'
+import type { TSchema } from 'typebox'
+import { adminSchemas, registerDeadLetters, registerStatus } from './admin.ts'
+import type { Broker } from './broker.ts'
+import type { Handlers } from './consumer.ts'
+import { createJetStreamBroker, type JetStreamBroker } from './jetstream.ts'
+import type { Messaging } from './messaging.ts'
+import type { MessagingReads, MessagingTx } from './store.ts'
+
+/** What the outside world is to a service: replaced in tests and simulations, never asked for elsewhere. */
+export interface ServiceBase {
+  readonly service: ServiceName
+  readonly instance: number
+  readonly version: string
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly logger: Logger
+  readonly metrics: Registry
+  readonly broker: JetStreamBroker
+  readonly rateLimitPerMinute: number
+}
+
+export interface BaseConfig {
+  INSTANCE: number
+  LOG_LEVEL: string
+  NATS_URL: string
+  STREAM_MAX_BYTES: number
+  RATE_LIMIT_PER_MINUTE: number
+}
+
+export function createBase(service: ServiceName, version: string, config: BaseConfig): ServiceBase {
+  const instance = config.INSTANCE
+  return {
+    service,
+    instance,
+    version,
+    clock: systemClock,
+    newId: uuidv7,
+    logger: createLogger({ name: service, instance, level: config.LOG_LEVEL }),
+    metrics: createMetrics(),
+    broker: createJetStreamBroker({
+      url: config.NATS_URL,
+      name: `${service}-${instance}`,
+      streamMaxBytes: config.STREAM_MAX_BYTES,
+    }),
+    rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+  }
+}
+
+/** What every service's app is built from, beside what its own routes need. */
+export interface ServiceAppDeps {
+  readonly broker: Pick<Broker, 'connected'>
+  readonly logger: Logger
+  readonly metrics: Registry
+  readonly instance: number
+  readonly version: string
+  readonly rateLimitPerMinute: number
+}
+
+/** The app with what every service answers beside its own routes: documentation, health, metrics, status, dead letters. */
+export async function buildServiceApp<Tx extends MessagingTx>(
+  deps: ServiceAppDeps & { store: Store<Tx, MessagingReads> },
+  own: {
+    part: 'orders' | 'payments' | 'notifications'
+    handlers: Handlers<Tx>
+    schemas: readonly TSchema[]
+    docs: Pick<DocsOptions, 'description'>
+  },
+): Promise<App> {
+  const { store, broker, logger, metrics, version, rateLimitPerMinute } = deps
+  const app = await buildHttp({
+    logger,
+    metrics,
+    rateLimitPerMinute,
+    schemas: [...own.schemas, ...adminSchemas],
+    docs: { title: `${own.part}-service`, version, ...own.docs },
+    health: { store: store.usable, nats: () => broker.connected },
+  })
+  registerStatus(app, { ...deps, part: own.part })
+  registerDeadLetters(app, { store, handlers: own.handlers })
+  return app
+}
+
+/**
+ * Runs the service until a signal ends it. HTTP listens before NATS connects: requests are taken without a broker.
+ * @param closers run after the messaging has stopped and before the broker and the store close
+ */
+export async function runMessagingService(
+  base: ServiceBase,
+  own: {
+    app: App
+    store: { close(): Promise<void> }
+    messaging: Messaging
+    listen: { host: string; basePort: number; variable: string }
+    closers?: readonly Closer[]
+  },
+): Promise<void> {
+  const { app, store, messaging, listen } = own
+  await runService({
+    app,
+    logger: base.logger,
+    listen: { host: listen.host, port: listen.basePort + 10 * (base.instance - 1), variable: listen.variable },
+    closers: [
+      { name: 'messaging', close: messaging.stop },
+      ...(own.closers ?? []),
+      { name: 'broker', close: base.broker.close },
+      { name: 'store', close: store.close },
+    ],
+  })
+  messaging.start()
+  await base.broker.connect()
+}

@@ -1,0 +1,218 @@
+/** Retention: what is deleted from the outbox and the stream, and when; and a stream that is full. */
+import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import t, { type Test } from 'tap'
+import { eventually } from '../../../test/support/eventually.ts'
+import type { Broker } from '../src/broker.ts'
+import { RETENTION_MS } from '../src/upkeep.ts'
+import {
+  type LifeOptions,
+  openPublisherStore,
+  patched,
+  publisherFile,
+  query,
+  type Stage,
+  startLife,
+  withStage,
+} from './support/life.ts'
+import { connectRaw } from './support/raw.ts'
+import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+
+t.setTimeout(300_000)
+
+/** The publisher of the ORDERS stream, with all its three consuming services or some of them. */
+async function setUp(
+  stage: Stage,
+  options: { clock?: Clock; wrap?: (broker: Broker) => Broker; retentionMs?: number; streamMaxBytes?: number } = {},
+) {
+  const { dir, nats, atEnd } = stage
+  const { clock = systemClock, wrap, ...limits } = options
+  const { url } = nats
+  let asked = 0
+  const counting = (broker: Broker) =>
+    patched(broker, {
+      durable(subscription) {
+        asked += 1
+        return broker.durable(subscription)
+      },
+    })
+  const store = openPublisherStore(dir, clock)
+  const publisher = await startLife({
+    service: 'orders-service',
+    url,
+    store,
+    handlers: {},
+    clock,
+    ...limits,
+    wrap: (broker) => counting(wrap ? wrap(broker) : broker),
+  })
+  atEnd(publisher.stop)
+  const till = async (own: Partial<LifeOptions<TillTx>> = {}) => {
+    const life = await startLife({
+      service: 'payments-service',
+      url,
+      store: openTill(dir),
+      handlers: tillHandlers,
+      ...own,
+    })
+    atEnd(life.stop)
+    return life
+  }
+  return {
+    ...publisher,
+    raw: await connectRaw(stage),
+    till,
+    async orders(count: number) {
+      const made = Array.from({ length: count }, uuidv7)
+      await Promise.all(
+        made.map((orderId) =>
+          store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })),
+        ),
+      )
+      return made
+    },
+    user: () =>
+      store.write((tx) =>
+        tx.outbox.append(
+          'users.registered.v1',
+          { userId: 'ada', name: 'Ada', email: 'ada@example.com' },
+          { correlationId: 'ada' },
+        ),
+      ),
+    rows: () => query(publisherFile(dir), 'SELECT 1 FROM outbox').length,
+    batches: () => query(publisherFile(dir), 'SELECT 1 FROM publications').length,
+    effects: () => query<{ key: string; times: number }>(tillFile(dir), EFFECTS),
+    published: () => eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    acknowledged: () =>
+      eventually(() => publisher.messaging.backlogsEmpty(['orders.created.v1']), { what: 'all acknowledged' }),
+    /** Resolves when the upkeep has looked at all five durables three times more. */
+    async upkeepRounds() {
+      const until = asked + 3 * 5
+      await eventually(() => asked >= until, { what: 'rounds of the upkeep' })
+    },
+  }
+}
+
+t.test('rows go ten minutes after their publication, not before; the newest publication stays', async (t) => {
+  await withStage(t, async (stage) => {
+    let ahead = 0
+    const clock: Clock = { ...systemClock, now: () => Date.now() + ahead }
+    const p = await setUp(stage, { clock })
+    await p.till()
+    await p.orders(60)
+    await p.acknowledged()
+    await p.orders(60)
+    await p.acknowledged()
+    await p.upkeepRounds()
+    t.equal(p.rows(), 120, 'acknowledged, but too young')
+    t.ok(p.batches() >= 2)
+    ahead = RETENTION_MS + 1_000
+    await eventually(() => p.rows() === 0, { what: 'all rows are deleted' })
+    await eventually(() => p.batches() === 1, { what: 'the publications, but for the newest' })
+    const info = async () => (await p.raw.jsm.streams.info('ORDERS')).state
+    await eventually(async () => (await info()).messages === 1, { what: 'the stream is purged up to its last message' })
+    t.equal((await info()).first_seq, 120)
+
+    // What is left is enough for the next life to recognise its stream.
+    await p.stop()
+    const next = await setUp(stage)
+    await next.orders(10)
+    await next.acknowledged()
+    t.notOk(
+      next.logs.some((line) => /anew/.test(line.msg) && line.stream === 'ORDERS'),
+      'the stream was kept',
+    )
+    t.equal(await next.raw.lastSeq('ORDERS'), 130)
+  })
+})
+
+t.test('rows stay for as long as one durable has not acknowledged them', async (t: Test) => {
+  await withStage(t, async (stage) => {
+    const p = await setUp(stage, { retentionMs: 1 })
+    await p.till() // notifications-service is not there: users.registered waits for it
+    await p.orders(50)
+    await p.acknowledged()
+    await p.user()
+    await p.published()
+    await p.orders(50)
+    await p.acknowledged()
+    await p.upkeepRounds()
+    const ids = query<{ id: number; type: string }>(publisherFile(stage.dir), 'SELECT id, type FROM outbox ORDER BY id')
+    t.ok(
+      ids.some(({ type }) => type === 'users.registered.v1'),
+      'what was not acknowledged is there',
+    )
+    t.equal(ids.filter(({ id }) => id > 51).length, 50, 'and all after it')
+    const [first] = await p.raw.messageIds('ORDERS')
+    t.ok(Number(first?.split('.').at(-1)) <= 51, 'in the stream too')
+
+    const notifications = await startLife({
+      service: 'notifications-service',
+      url: stage.nats.url,
+      store: openTill(`${stage.dir}/notifications`),
+      handlers: { 'users.registered.v1': (tx, event) => void tx.inbox.claim(event.id) },
+    })
+    stage.atEnd(notifications.stop)
+    await eventually(() => p.rows() === 0, { what: 'all rows are deleted' })
+  })
+})
+
+t.test('a stream made anew after retention gets the retained rows, and nobody misses anything', async (t) => {
+  await withStage(t, async (stage) => {
+    const p = await setUp(stage, { retentionMs: 1 })
+    const first = await p.till()
+    const before = await p.orders(100)
+    await p.acknowledged()
+    await eventually(() => p.rows() === 0, { what: 'all rows are deleted' })
+    await first.stop()
+    const retained = await p.orders(30)
+    await p.published()
+    await p.raw.jsm.streams.delete('ORDERS')
+    const ids = await eventually(
+      async () => {
+        const found = await p.raw.messageIds('ORDERS')
+        return found.length === 30 && found
+      },
+      { what: 'the stream is made anew' },
+    )
+    t.equal(ids.length, 30)
+    await p.till()
+    await eventually(() => p.effects().length === 130, { what: 'all effects' })
+    t.ok(
+      p.effects().every(({ times }) => times === 1),
+      'once',
+    )
+    t.strictSame(new Set(p.effects().map(({ key }) => key)), new Set([...before, ...retained]))
+  })
+})
+
+for (const failPurges of [0, 1]) {
+  const how = failPurges ? ', though the first purge fails' : ''
+  t.test(`a full stream: the outbox waits, and goes on when there is room again${how}`, async (t) => {
+    await withStage(t, async (stage) => {
+      let failures = 0
+      const p = await setUp(stage, {
+        retentionMs: 1,
+        streamMaxBytes: 64 * 1024,
+        wrap: (broker) =>
+          patched(broker, {
+            purge(stream, seq) {
+              if (++failures <= failPurges) return Promise.reject(new Error('the connection was lost'))
+              return broker.purge(stream, seq)
+            },
+          }),
+      })
+      const { outbox } = p.store.read
+      const orderIds = await p.orders(400)
+      await eventually(() => (outbox.lastPublication()?.lastSeq ?? 0) > 20, { what: 'the stream fills' })
+      await p.upkeepRounds().catch(() => t.comment('no upkeep while the stream is full'))
+      t.ok(outbox.backlog().rows > 100, `${outbox.backlog().rows} wait`)
+      await p.till()
+      await eventually(() => p.effects().length === 400, { what: 'all effects', deadlineMs: 60_000 })
+      t.ok(
+        p.effects().every(({ times }) => times === 1),
+        'once',
+      )
+      t.strictSame(new Set(p.effects().map(({ key }) => key)), new Set(orderIds))
+    })
+  })
+}
