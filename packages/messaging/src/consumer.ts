@@ -23,6 +23,7 @@ const RETRY_MS = { first: 50, longest: 5_000 }
 /** Messages of one durable being handled at once in one instance. */
 const IN_FLIGHT = 256
 const STORE_PAUSE_MS = { first: 100, longest: 1_000 }
+const PROBE = 'probe'.repeat(4_000)
 /** Until a missing durable is asked for again: its stream's owner creates it. */
 const REBIND_MS = 250
 
@@ -172,7 +173,11 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
     for (let ms = STORE_PAUSE_MS.first; !stopping.signal.aborted; ms = Math.min(ms * 2, STORE_PAUSE_MS.longest)) {
       await clock.sleep(ms, stopping.signal)
       try {
-        await write((tx) => tx.deadLetters.forgive(service, ''))
+        // Needs pages of its own, so that a full disk shows; they are free again in the same transaction.
+        await write((tx) => {
+          tx.deadLetters.countFailure(service, PROBE)
+          tx.deadLetters.forgive(service, PROBE)
+        })
         logger.info('the store takes writes again; consuming goes on')
         return
       } catch (error) {

@@ -1,10 +1,12 @@
 /**
  * The broker on NATS JetStream: the only file that knows the NATS client. Works with nats-server from 2.9 on.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
 import {
   AckPolicy,
   type ConsumerConfig,
+  type ConsumerMessages,
   DeliverPolicy,
   DiscardPolicy,
   JetStreamApiCodes,
@@ -81,6 +83,26 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     return manager
   }
 
+  /** Undefined when closed before. The client's waitOnFirstConnect would go on trying even then. */
+  async function dial(): Promise<NatsConnection | undefined> {
+    while (!closing) {
+      try {
+        return await connect({
+          ...parseUrl(options.url),
+          name: options.name,
+          maxReconnectAttempts: -1,
+          reconnectTimeWait: RECONNECT_WAIT_MS,
+          pingInterval: PING_INTERVAL_MS,
+          maxPingOut: 2,
+          timeout: REQUEST_TIMEOUT_MS,
+        })
+      } catch {
+        await delay(RECONNECT_WAIT_MS)
+      }
+    }
+    return undefined
+  }
+
   async function watch(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' || status.type === 'staleConnection') setConnected(false)
@@ -99,19 +121,8 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
 
     async connect() {
-      const { servers, user, pass } = parseUrl(options.url)
-      const connection = await connect({
-        servers,
-        ...(user === undefined ? {} : { user, pass }),
-        name: options.name,
-        maxReconnectAttempts: -1,
-        waitOnFirstConnect: true,
-        reconnectTimeWait: RECONNECT_WAIT_MS,
-        pingInterval: PING_INTERVAL_MS,
-        maxPingOut: 2,
-        timeout: REQUEST_TIMEOUT_MS,
-      })
-      if (closing) return connection.close()
+      const connection = await dial()
+      if (!connection || closing) return connection?.close()
       nc = connection
       js = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS })
       manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
@@ -177,35 +188,52 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
 
     async pull(subscription: Subscription): Promise<Pull> {
-      if (!js || !connected) throw new Error('not connected to NATS')
-      const consumer = await js.consumers.get(subscription.stream, subscription.durable)
-      const messages = await consumer.consume({
-        max_messages: PREFETCH,
-        expires: PULL_EXPIRES_MS,
-        idle_heartbeat: PULL_HEARTBEAT_MS,
-        abort_on_missing_resource: true,
-      })
-      // From the moment that either is known, nothing fetched before may be acknowledged.
+      const connection = nc
+      if (!js || !connection || !connected) throw new Error('not connected to NATS')
+      const { stream, durable } = subscription
+      const lost = new Error(`lost the durable ${durable}`)
+      let messages: ConsumerMessages | undefined
+      // From the moment that it is known, nothing fetched before may be acknowledged.
       let stale = false
       let stopped = false
-      const lost = new Error(`lost the durable ${subscription.durable}`)
-      const off = broker.onConnection(() => {
+      const lose = () => {
         stale = true
-        messages.stop(lost)
-      })
-      void (async () => {
-        for await (const status of messages.status()) {
-          if (/deleted|not_found/.test(status.type)) stale = true
-        }
-      })()
+        messages?.stop(lost)
+      }
+      // The pull itself hears of a deletion only while a pull request waits at the server, and none does while
+      // everything fetched is still being handled; the server's advisories always come. Listened to from before the
+      // binding on, so that nothing falls in between.
+      const advisories = [
+        `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`,
+        `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`,
+      ].map((subject) => connection.subscribe(subject, { callback: lose }))
+      const unlisten = broker.onConnection(lose)
+      const off = () => {
+        unlisten()
+        for (const advisory of advisories) advisory.unsubscribe()
+      }
+      try {
+        const consumer = await js.consumers.get(stream, durable)
+        messages = await consumer.consume({
+          max_messages: PREFETCH,
+          expires: PULL_EXPIRES_MS,
+          idle_heartbeat: PULL_HEARTBEAT_MS,
+          abort_on_missing_resource: true,
+        })
+      } catch (error) {
+        off()
+        throw error
+      }
+      const fetched = messages
+      if (stale) fetched.stop(lost)
       return {
         stop() {
           stopped = true
-          messages.stop()
+          fetched.stop()
         },
         async *[Symbol.asyncIterator]() {
           try {
-            for await (const message of messages) {
+            for await (const message of fetched) {
               if (stale) continue
               if (stopped) message.nak()
               else yield toDelivery(message, () => stale)
