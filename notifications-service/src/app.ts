@@ -11,12 +11,15 @@ export interface AppDeps extends ServiceAppDeps, RoutesDeps {
 }
 
 export async function buildApp(deps: AppDeps): Promise<App> {
-  const app = await buildServiceApp(deps, {
-    part: 'notifications',
-    handlers: deps.handlers,
-    schemas: [Letter, LetterPage, NewMessage, JourneyStep, Journey],
-    docs: { description: 'Letters to the users: of joy for a paid order, of sorrow for a failed one.' },
-  })
+  const app = await buildServiceApp(
+    { ...deps, clock: deps.terms.clock },
+    {
+      part: 'notifications',
+      handlers: deps.handlers,
+      schemas: [Letter, LetterPage, NewMessage, JourneyStep, Journey],
+      docs: { description: 'Letters to the users: of joy for a paid order, of sorrow for a failed one.' },
+    },
+  )
   letterRoutes(app, deps)
   return app
 }

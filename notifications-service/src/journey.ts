@@ -13,7 +13,7 @@ export function journeyOf(letter: LetterRow): Journey {
       step: 'inbox',
       at: rfc3339(causeReceivedAt),
       eventId: causeEventId,
-      ...(causeSeq !== null && { streamSeq: causeSeq }),
+      ...(causeSeq && { streamSeq: causeSeq }),
       ...(causeDeliveries !== null && { deliveries: causeDeliveries }),
     })
   }

@@ -17,6 +17,8 @@ const RETRY_MS = { first: 1_000, longest: 15 * 60_000 }
 const MAX_ATTEMPTS = 100
 const SMTP_TIMEOUT_MS = 10_000
 const MAIL_EVERY_MS = 1_000
+/** How long a stopping service waits for the mail server's answer. */
+const STOP_WAIT_MS = 2_000
 
 /** A duty, for the instance that holds the lease. */
 export interface Mailer extends Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
@@ -44,9 +46,9 @@ export function createMailer(options: {
   const domain = /@([^\s>]+)/.exec(from)?.[1] ?? 'localhost'
 
   /** Sends one letter and records what became of it. Returns whether the server took or refused it for good. */
-  async function send(letter: LetterRow): Promise<boolean> {
+  async function send(letter: LetterRow, signal: AbortSignal): Promise<boolean> {
     try {
-      await transport.sendMail({
+      const sent = transport.sendMail({
         from,
         to: { name: '', address: letter.to ?? '' },
         subject: letter.subject,
@@ -54,7 +56,9 @@ export function createMailer(options: {
         messageId: `<${letter.id}@${domain}>`,
         date: new Date(letter.createdAt),
       })
+      await Promise.race([sent, abandoned(signal, sent)])
     } catch (error) {
+      if (error instanceof Abandoned) return false
       return fail(letter, error as SmtpError)
     }
     await store.write((tx) => {
@@ -80,17 +84,31 @@ export function createMailer(options: {
     name: 'mailer',
     everyMs: MAIL_EVERY_MS,
     async round(signal) {
-      const due = store.read.letters.dueMail(clock.now(), BATCH)
-      for (const letter of due) {
-        // Without the lease another instance sends the rest.
+      for (let n = 0; n < BATCH; n += 1) {
         if (signal.aborted) return false
+        // Under the lease, and only then read: what another holder has mailed meanwhile is not due any more.
         await store.write((tx) => tx.lease.assertHeld())
-        await send(letter)
+        const [letter] = store.read.letters.dueMail(clock.now(), 1)
+        if (!letter) return false
+        await send(letter, signal)
       }
-      return due.length === BATCH
+      return true
     },
     close: () => transport.close(),
   }
+}
+
+/** The service is stopping and the server does not answer: the letter stays queued, as after a crash. */
+class Abandoned extends Error {}
+
+/** Rejects some time after the signal, unless the mail is sent or refused before. */
+function abandoned(signal: AbortSignal, sent: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => {
+    const giveUp = () => setTimeout(() => reject(new Abandoned()), STOP_WAIT_MS).unref()
+    signal.addEventListener('abort', giveUp)
+    const done = () => signal.removeEventListener('abort', giveUp)
+    sent.then(done, done)
+  })
 }
 
 type SmtpError = Error & { responseCode?: number; code?: string }

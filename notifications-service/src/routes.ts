@@ -1,7 +1,8 @@
 /** HTTP in: letters. */
+import * as examples from '@checkout/contracts/examples.ts'
 import { Journey, Letter, LetterPage, NewMessage, ref } from '@checkout/contracts/http.ts'
 import type { App } from '@checkout/service/app.ts'
-import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
+import { bodyErrors, identityErrors, limitTooLarge, responses, success } from '@checkout/service/docs.ts'
 import { identify } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import { Problem } from '@checkout/service/problem.ts'
@@ -25,10 +26,15 @@ export function letterRoutes(app: App, { store, terms }: RoutesDeps): void {
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'listNotifications',
         summary: 'List the user’s letters',
-        description: 'Newest first.',
+        description: 'Newest first, one page at a time.',
         querystring: Type.Object(pageQuery, { additionalProperties: false }),
-        response: responses({ 200: ref(LetterPage) }, [...identityErrors, 'validation_failed', 'store_unavailable']),
+        response: responses(
+          { 200: success(ref(LetterPage), { description: 'One page of letters; empty when there are none.' }) },
+          [...identityErrors, 'validation_failed', 'store_unavailable'],
+          limitTooLarge,
+        ),
       },
     },
     ({ userId, query: { cursor, limit } }) => {
@@ -44,10 +50,20 @@ export function letterRoutes(app: App, { store, terms }: RoutesDeps): void {
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'sendMessage',
         summary: 'Send the user a message',
         description: 'To the user’s own address: stored, pushed and mailed like every other letter.',
         body: ref(NewMessage),
-        response: responses({ 201: ref(Letter) }, [...identityErrors, ...bodyErrors, 'store_unavailable']),
+        response: responses(
+          {
+            201: success(ref(Letter), {
+              description: 'The letter is stored; pushing and mailing follow.',
+              example: examples.message,
+            }),
+          },
+          [...identityErrors, ...bodyErrors, 'store_unavailable'],
+          { path: '/subject', message: 'must not be empty' },
+        ),
       },
     },
     async ({ userId, body }, reply) => {
@@ -62,10 +78,19 @@ export function letterRoutes(app: App, { store, terms }: RoutesDeps): void {
       onRequest: identify,
       schema: {
         tags: ['journeys'],
+        operationId: 'getNotificationsJourney',
         summary: 'What notifications-service knows of an order’s way',
-        description: 'Each step comes from a stored row.',
-        params: Type.Object({ id: Type.String({ description: "The order's id." }) }),
-        response: responses({ 200: ref(Journey) }, [...identityErrors, 'order_not_found', 'store_unavailable']),
+        description: 'Every step is one that was stored. 404 until the order’s letter is written.',
+        params: Type.Object({ id: Type.String({ description: "The order's id, as POST /orders answered it." }) }),
+        response: responses(
+          {
+            200: success(ref(Journey), {
+              description: 'The steps, oldest first.',
+              example: examples.notificationsJourney,
+            }),
+          },
+          [...identityErrors, 'order_not_found', 'store_unavailable'],
+        ),
       },
     },
     ({ params, userId }) => {

@@ -26,7 +26,7 @@ function settled(order: OrderRow): JourneyStep[] {
       step: 'inbox',
       at: rfc3339(order.outcomeReceivedAt),
       eventId: order.outcomeEventId,
-      ...(order.outcomeSeq !== null && { streamSeq: order.outcomeSeq }),
+      ...(order.outcomeSeq && { streamSeq: order.outcomeSeq }),
       ...(order.outcomeDeliveries !== null && { deliveries: order.outcomeDeliveries }),
     },
     { step: order.status, at: rfc3339(order.updatedAt), payload: toOrder(order) },

@@ -1,10 +1,20 @@
 /** HTTP in: users and orders. */
-import { Journey, NewOrder, NewUser, Order, OrderPage, OrderStatus, ref, User } from '@checkout/contracts/http.ts'
+import * as examples from '@checkout/contracts/examples.ts'
+import { Journey, NewOrder, NewUser, Order, OrderPage, orderStatuses, ref, User } from '@checkout/contracts/http.ts'
 import { traceparentOf } from '@checkout/messaging/trace.ts'
 import type { App } from '@checkout/service/app.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
-import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
+import {
+  bodyErrors,
+  etag,
+  identityErrors,
+  limitTooLarge,
+  location,
+  replayed,
+  responses,
+  success,
+} from '@checkout/service/docs.ts'
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
 import { identify, optionalIdentity } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
@@ -23,7 +33,15 @@ export interface RoutesDeps {
   currency: string
 }
 
-const OrderParams = Type.Object({ id: Type.String({ description: "The order's id." }) })
+const OrderParams = Type.Object({ id: Type.String({ description: "The order's id, as POST /orders answered it." }) })
+const StatusFilter = Type.Enum(orderStatuses, {
+  description: 'Only the orders that are pending, paid or failed now; leave it out for all.',
+})
+const ifNoneMatch = Type.Object({
+  'if-none-match': Type.Optional(
+    Type.String({ description: 'ETag of an earlier answer, with its quotes; 304 when nothing changed.' }),
+  ),
+})
 
 export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void {
   const tags = ['users']
@@ -34,18 +52,17 @@ export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void 
       onRequest: optionalIdentity,
       schema: {
         tags,
+        operationId: 'registerUser',
         summary: 'Register a user',
         description:
-          'With X-User-Id it registers that id; without, it makes one. The account at payments and the contact at notifications follow within moments.',
+          'With X-User-Id it registers that id; without, it makes one. The account (GET /accounts/me) opens by itself within moments.',
         security: [{}, { userId: [] }],
         body: ref(NewUser),
-        response: responses({ 201: ref(User) }, [
-          ...bodyErrors,
-          'user_id_invalid',
-          'rate_limited',
-          'user_exists',
-          'store_unavailable',
-        ]),
+        response: responses(
+          { 201: success(ref(User), { description: 'The user is registered.', headers: location('/users/me') }) },
+          [...bodyErrors, 'user_id_invalid', 'rate_limited', 'user_exists', 'store_unavailable'],
+          { path: '/email', message: 'must be an e-mail address' },
+        ),
       },
     },
     async (request, reply) => {
@@ -62,8 +79,14 @@ export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void 
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'getUser',
         summary: 'Read the asking user',
-        response: responses({ 200: ref(User) }, [...identityErrors, 'user_not_found', 'store_unavailable']),
+        description: 'The user that X-User-Id names, as it was registered.',
+        response: responses({ 200: success(ref(User), { description: 'The user.' }) }, [
+          ...identityErrors,
+          'user_not_found',
+          'store_unavailable',
+        ]),
       },
     },
     ({ userId }) => {
@@ -83,18 +106,21 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'placeOrder',
         summary: 'Place an order',
         description:
-          'The answer is the pending order. Its payment runs by itself: the order becomes paid or failed within moments, and a letter says which.',
+          'Its payment runs by itself: the order becomes paid or failed within moments, and a letter says which. Without an account or with too little on it the order fails; it is not refused here. Send an Idempotency-Key so that a retry places the order once.',
         headers: idempotencyHeader,
         body: ref(NewOrder),
-        response: responses({ 201: ref(Order) }, [
-          ...identityErrors,
-          ...bodyErrors,
-          'idempotency_key_invalid',
-          'idempotency_key_reused',
-          'store_unavailable',
-        ]),
+        response: responses(
+          {
+            201: success(ref(Order), {
+              description: 'The order is placed; its payment is pending.',
+              headers: { ...location(`/orders/${examples.pendingOrder.id}`), ...replayed },
+            }),
+          },
+          [...identityErrors, ...bodyErrors, 'idempotency_key_invalid', 'idempotency_key_reused', 'store_unavailable'],
+        ),
       },
     },
     async (request, reply) => {
@@ -115,10 +141,18 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'listOrders',
         summary: 'List the user’s orders',
-        description: 'Newest first.',
-        querystring: Type.Object({ ...pageQuery, status: Type.Optional(OrderStatus) }, { additionalProperties: false }),
-        response: responses({ 200: ref(OrderPage) }, [...identityErrors, 'validation_failed', 'store_unavailable']),
+        description: 'Newest first, one page at a time.',
+        querystring: Type.Object(
+          { ...pageQuery, status: Type.Optional(StatusFilter) },
+          { additionalProperties: false },
+        ),
+        response: responses(
+          { 200: success(ref(OrderPage), { description: 'One page of orders; empty when there are none.' }) },
+          [...identityErrors, 'validation_failed', 'store_unavailable'],
+          limitTooLarge,
+        ),
       },
     },
     ({ userId, query: { status, cursor, limit } }) => {
@@ -134,11 +168,17 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'getOrder',
         summary: 'Read one order',
-        description: 'Carries an ETag; with If-None-Match an unchanged order answers 304 without a body.',
+        description:
+          'While it is pending, ask again, best with If-None-Match: an unchanged order answers 304 without a body.',
         params: OrderParams,
+        headers: ifNoneMatch,
         response: responses(
-          { 200: ref(Order), 304: Type.Null({ description: 'The order is as If-None-Match knows it.' }) },
+          {
+            200: success(ref(Order), { description: 'The order.', headers: etag, example: examples.paidOrder }),
+            304: success(Type.Null(), { description: 'The order is as If-None-Match knows it.', headers: etag }),
+          },
           [...identityErrors, 'order_not_found', 'store_unavailable'],
         ),
       },
@@ -148,7 +188,8 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
       if (!order) throw new Problem('order_not_found')
       const etag = etagOf(order)
       reply.header('etag', etag)
-      if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send(null)
+      // Not null: that would be serialised, and the 304 would announce the four bytes of "null".
+      if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send(undefined as unknown as null)
       return reply.code(200).send(toOrder(order))
     },
   )
@@ -159,10 +200,15 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
       onRequest: identify,
       schema: {
         tags: ['journeys'],
+        operationId: 'getOrdersJourney',
         summary: 'What orders-service knows of an order’s way',
-        description: 'Each step comes from a stored row; outbox and stream steps stay for about ten minutes.',
+        description: 'Every step is one that was stored. The steps outbox and published go after about ten minutes.',
         params: OrderParams,
-        response: responses({ 200: ref(Journey) }, [...identityErrors, 'order_not_found', 'store_unavailable']),
+        response: responses({ 200: success(ref(Journey), { description: 'The steps, oldest first.' }) }, [
+          ...identityErrors,
+          'order_not_found',
+          'store_unavailable',
+        ]),
       },
     },
     ({ params, userId }) => {

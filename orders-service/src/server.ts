@@ -13,7 +13,7 @@ import { sweeper } from './sweep-pending.ts'
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ORDERS_PORT: Port(3001) }))
 const base = createBase('orders-service', packageJson.version, config)
 const store = openOrdersStore({ ...base, dataDir: config.DATA_DIR })
-const messaging = createMessaging({ ...base, store, handlers, purge: (tx) => tx.idempotency.purge() })
+const messaging = createMessaging({ ...base, store, handlers, purge: (tx, limit) => tx.idempotency.purge(limit) })
 messaging.duty(sweeper({ ...base, store, messaging }))
 
 await runMessagingService(base, {

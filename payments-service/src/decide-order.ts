@@ -76,7 +76,9 @@ const declineReason = (tx: PaymentsTx, userId: string): FailureReason =>
 /** The question came again: perhaps the answer was lost, so it is given again, under the same event id. */
 function repeat(tx: PaymentsTx, event: CloudEvent<'orders.created.v1'>, known: DecisionRow, clock: Clock): void {
   const now = clock.now()
-  if (now - known.emittedAt < REPEAT_MS) return
+  const since = now - known.emittedAt
+  // Negative when the wall clock was set back: then answering once too often is the smaller harm.
+  if (since >= 0 && since < REPEAT_MS) return
   announce(tx, event, known, known.eventId)
   tx.decisions.emitted(known.orderId, now)
 }

@@ -13,7 +13,7 @@ export function journeyOf(decision: DecisionRow, read: PaymentsStore['read']): J
       step: 'inbox',
       at: rfc3339(decision.causeReceivedAt),
       eventId: decision.causeEventId,
-      streamSeq: decision.causeSeq,
+      ...(decision.causeSeq > 0 && { streamSeq: decision.causeSeq }),
       deliveries: decision.causeDeliveries,
     },
     { step: 'decision', at: rfc3339(decision.decidedAt), payload: { outcome, reason, amount, transactionId } },

@@ -1,8 +1,18 @@
 /** HTTP in: accounts and their ledger. */
+import * as examples from '@checkout/contracts/examples.ts'
 import { Account, Journey, LedgerEntry, LedgerPage, Movement, ref } from '@checkout/contracts/http.ts'
 import type { App } from '@checkout/service/app.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
-import { bodyErrors, identityErrors, responses } from '@checkout/service/docs.ts'
+import {
+  bodyErrors,
+  identityErrors,
+  limitTooLarge,
+  location,
+  replayed,
+  responses,
+  success,
+  unknownField,
+} from '@checkout/service/docs.ts'
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
 import { identify } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
@@ -31,15 +41,21 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'openAccount',
         summary: 'Open the user’s account',
-        description: 'At most one per user. A registered user’s account opens by itself.',
+        description: 'At most one per user. A registered user’s account opens by itself. Send no body, or `{}`.',
         body: noBody,
-        response: responses({ 201: ref(Account) }, [
-          ...identityErrors,
-          ...bodyErrors,
-          'account_exists',
-          'store_unavailable',
-        ]),
+        response: responses(
+          {
+            201: success(ref(Account), {
+              description: 'The account is open, with nothing on it.',
+              headers: location('/accounts/me'),
+              example: examples.openedAccount,
+            }),
+          },
+          [...identityErrors, ...bodyErrors, 'account_exists', 'store_unavailable'],
+          unknownField,
+        ),
       },
     },
     async ({ userId }, reply) => {
@@ -54,8 +70,14 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'getAccount',
         summary: 'Read the balance',
-        response: responses({ 200: ref(Account) }, [...identityErrors, 'account_not_found', 'store_unavailable']),
+        description: 'The account of the user that X-User-Id names.',
+        response: responses({ 200: success(ref(Account), { description: 'The account and its balance now.' }) }, [
+          ...identityErrors,
+          'account_not_found',
+          'store_unavailable',
+        ]),
       },
     },
     ({ userId }) => toAccount(find(userId)),
@@ -68,19 +90,29 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
         onRequest: identify,
         schema: {
           tags,
+          operationId: kind === 'deposit' ? 'deposit' : 'withdraw',
           summary: kind === 'deposit' ? 'Put money on the account' : 'Take money off the account',
-          description: 'The answer is the ledger entry.',
+          description: 'Send an Idempotency-Key so that a retry moves the money once.',
           headers: idempotencyHeader,
           body: ref(Movement),
-          response: responses({ 201: ref(LedgerEntry) }, [
-            ...identityErrors,
-            ...bodyErrors,
-            'account_not_found',
-            kind === 'deposit' ? 'balance_limit' : 'insufficient_funds',
-            'idempotency_key_invalid',
-            'idempotency_key_reused',
-            'store_unavailable',
-          ]),
+          response: responses(
+            {
+              201: success(ref(LedgerEntry), {
+                description: 'The money is moved; this is its entry in the ledger.',
+                headers: replayed,
+                example: kind === 'deposit' ? examples.deposit : examples.withdrawal,
+              }),
+            },
+            [
+              ...identityErrors,
+              ...bodyErrors,
+              'account_not_found',
+              kind === 'deposit' ? 'balance_limit' : 'insufficient_funds',
+              'idempotency_key_invalid',
+              'idempotency_key_reused',
+              'store_unavailable',
+            ],
+          ),
         },
       },
       async ({ userId, body, raw }, reply) => {
@@ -97,15 +129,15 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
       onRequest: identify,
       schema: {
         tags,
+        operationId: 'listTransactions',
         summary: 'List the ledger',
-        description: 'Newest first. Amounts are positive; the kind gives the sign.',
+        description: 'Newest first, one page at a time. Amounts are positive; the kind gives the sign.',
         querystring: Type.Object(pageQuery, { additionalProperties: false }),
-        response: responses({ 200: ref(LedgerPage) }, [
-          ...identityErrors,
-          'validation_failed',
-          'account_not_found',
-          'store_unavailable',
-        ]),
+        response: responses(
+          { 200: success(ref(LedgerPage), { description: 'One page of entries; empty when there are none.' }) },
+          [...identityErrors, 'validation_failed', 'account_not_found', 'store_unavailable'],
+          limitTooLarge,
+        ),
       },
     },
     ({ userId, query: { cursor, limit } }) => {
@@ -122,10 +154,19 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
       onRequest: identify,
       schema: {
         tags: ['journeys'],
+        operationId: 'getPaymentsJourney',
         summary: 'What payments-service knows of an order’s way',
-        description: 'Each step comes from a stored row; outbox and stream steps stay for about ten minutes.',
-        params: Type.Object({ id: Type.String({ description: "The order's id." }) }),
-        response: responses({ 200: ref(Journey) }, [...identityErrors, 'order_not_found', 'store_unavailable']),
+        description: 'Every step is one that was stored. The steps outbox and published go after about ten minutes.',
+        params: Type.Object({ id: Type.String({ description: "The order's id, as POST /orders answered it." }) }),
+        response: responses(
+          {
+            200: success(ref(Journey), {
+              description: 'The steps, oldest first.',
+              example: examples.paymentsJourney,
+            }),
+          },
+          [...identityErrors, 'order_not_found', 'store_unavailable'],
+        ),
       },
     },
     ({ params, userId }) => {

@@ -14,7 +14,7 @@ const base = createBase('payments-service', packageJson.version, config)
 const currency = config.CURRENCY
 const store = openPaymentsStore({ ...base, dataDir: config.DATA_DIR })
 const handlers = createHandlers({ ...base, currency })
-const messaging = createMessaging({ ...base, store, handlers, purge: (tx) => tx.idempotency.purge() })
+const messaging = createMessaging({ ...base, store, handlers, purge: (tx, limit) => tx.idempotency.purge(limit) })
 
 await runMessagingService(base, {
   app: await buildApp({ ...base, store, handlers, currency }),

@@ -9,6 +9,8 @@ import { temporaryFolder } from '../../packages/contracts/test/support/database.
 import { buildApp } from '../src/app.ts'
 import { decideOrder } from '../src/decide-order.ts'
 import { createHandlers } from '../src/messages.ts'
+import { moveMoney } from '../src/move-money.ts'
+import { openAccount } from '../src/open-account.ts'
 import { openPaymentsStore } from '../src/store/index.ts'
 
 interface Test {
@@ -47,13 +49,13 @@ export async function paymentsApp(
     /** What the consumer does with orders.created. */
     decide: (event: CloudEvent<'orders.created.v1'>) => store.write((tx) => decideOrder(tx, event, arrival, terms)),
     emitted: () => store.read.outbox.take(0, 10_000).map(({ event }) => JSON.parse(event)),
-    /** Opens ada's account (or another's) with this balance, in deposits. */
-    async open(balance: number, userId = 'ada'): Promise<void> {
-      await app.inject({ method: 'POST', url: '/accounts', headers: { 'x-user-id': userId } })
-      for (let rest = balance; rest > 0; rest -= 1_000_000_000_000) {
-        await this.move('deposits', Math.min(rest, 1_000_000_000_000), { 'x-user-id': userId })
-      }
-    },
+    /** Opens ada's account (or another's) with this balance. Not by HTTP: the app compiles its routes on first use. */
+    open: (balance: number, userId = 'ada') =>
+      store.write((tx) => {
+        openAccount(tx, userId, terms)
+        const deposit = { kind: 'deposit', userId, amount: balance, idempotencyKey: undefined } as const
+        if (balance > 0) moveMoney(tx, deposit, terms)
+      }),
     move: (what: 'deposits' | 'withdrawals', amount: number | string, headers: Record<string, string> = ada) =>
       app.inject({
         method: 'POST',
@@ -61,8 +63,8 @@ export async function paymentsApp(
         headers: { 'content-type': 'application/json', ...headers },
         payload: `{"amount":${amount}}`,
       }),
-    balance: async (userId = 'ada'): Promise<number> =>
-      (await app.inject({ url: '/accounts/me', headers: { 'x-user-id': userId } })).json().balance,
+    /** Undefined when there is no account. */
+    balance: (userId = 'ada') => store.read.accounts.find(userId)?.balance,
   }
 }
 

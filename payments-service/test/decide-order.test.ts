@@ -10,7 +10,7 @@ t.test('a paid order', async (t) => {
   await payments.open(250)
   const order = orderOf()
   await payments.decide(order)
-  t.equal(await payments.balance(), 150)
+  t.equal(payments.balance(), 150)
   const { items } = (await payments.app.inject({ url: '/accounts/me/transactions', headers: ada })).json()
   const { orderId } = order.data
   t.match(items[0], { kind: 'debit', amount: 100, balanceAfter: 150, orderId })
@@ -43,9 +43,23 @@ t.test('delivered again: one decision, one debit, the outcome at most once per t
   clock.advance(10_000)
   await payments.decide(another())
   t.equal(payments.emitted().length, 3)
-  t.equal(await payments.balance(), 150)
+  t.equal(payments.balance(), 150)
   const { decisions, transactions } = contents(payments.file)
   t.strictSame([decisions?.length, transactions?.length], [1, 2])
+})
+
+t.test('the clock was set back: a repeated question is still answered', async (t) => {
+  const clock = createTestClock()
+  const payments = await paymentsApp(t, { clock })
+  await payments.open(250)
+  const order = orderOf()
+  await payments.decide(order)
+  clock.advance(-3_600_000)
+  await payments.decide(order)
+  t.equal(payments.emitted().length, 2)
+  await payments.decide(order)
+  t.equal(payments.emitted().length, 2, 'once per ten seconds of the new time')
+  t.equal(payments.balance(), 150)
 })
 
 t.test('a decline sticks, also after a top-up', async (t) => {
@@ -59,12 +73,12 @@ t.test('a decline sticks, also after a top-up', async (t) => {
   clock.advance(60_000)
   await payments.decide(order)
   await payments.decide({ ...order, id: uuidv7() })
-  t.equal(await payments.balance(), 1_099)
+  t.equal(payments.balance(), 1_099)
   const [first, again, ...more] = payments.emitted()
   t.strictSame([again.id, again.type, again.data], [first.id, first.type, first.data])
   t.strictSame(more, [])
   await payments.decide(orderOf())
-  t.equal(await payments.balance(), 999, 'another order is paid')
+  t.equal(payments.balance(), 999, 'another order is paid')
 })
 
 t.test('who has no account', async (t) => {
@@ -75,15 +89,15 @@ t.test('who has no account', async (t) => {
     { data: { userId: 'stranger', reason: 'account_not_found' } },
     { data: { userId: 'ada', reason: 'insufficient_funds' } },
   ])
-  t.equal(await payments.balance(), 0, 'the registered user’s account was opened on the way')
-  t.equal(await payments.balance('stranger'), undefined, 'the stranger’s was not')
+  t.equal(payments.balance(), 0, 'the registered user’s account was opened on the way')
+  t.equal(payments.balance('stranger'), undefined, 'the stranger’s was not')
 })
 
 t.test('the last kopeck', async (t) => {
   const payments = await paymentsApp(t)
   await payments.open(100)
   await Promise.all([orderOf(), orderOf(), orderOf()].map(payments.decide))
-  t.equal(await payments.balance(), 0)
+  t.equal(payments.balance(), 0)
   const types = payments.emitted().map(({ type }) => type)
   t.strictSame(types.sort(), ['payments.failed.v1', 'payments.failed.v1', 'payments.succeeded.v1'])
 })

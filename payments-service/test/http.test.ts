@@ -197,11 +197,11 @@ t.test('dead letters', async (t) => {
   t.match(await contract.call(act(poison, 'discard')), { status: 204 })
   await payments.move('deposits', 100)
   const order = orderOf({ amount: 5 })
-  const before = await payments.balance()
+  const before = payments.balance() ?? 0
   t.match(await contract.call(act(await add(JSON.stringify(order)), 'replay')), { status: 204 })
-  t.equal(await payments.balance(), before - 5, 'replayed: debited')
+  t.equal(payments.balance(), before - 5, 'replayed: debited')
   t.match(await contract.call(act(await add(JSON.stringify(order)), 'replay')), { status: 204 })
-  t.equal(await payments.balance(), before - 5, 'replayed again: not debited again')
+  t.equal(payments.balance(), before - 5, 'replayed again: not debited again')
 })
 
 t.test('too many requests of one user, when the limit is on', async (t) => {
@@ -227,7 +227,7 @@ t.test('a locked and a broken file', async (t) => {
   const letter = { consumer: 'c', eventKey: 'k', subject: 'orders.created.v1', message, headers: '{}' }
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
   const waiting = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id
-  const balance = await payments.balance()
+  const balance = payments.balance() ?? 0
   const unlock = lock(file)
   await unavailable(t, subject, [
     postCall('/accounts', undefined, { 'x-user-id': 'new' }),
@@ -235,7 +235,7 @@ t.test('a locked and a broken file', async (t) => {
     { method: 'POST', url: `/admin/dead-letters/${waiting}/replay` },
     { method: 'POST', url: `/admin/dead-letters/${waiting}/discard` },
   ])
-  t.equal(await payments.balance(), balance, 'reads are served while the file is locked')
+  t.equal(payments.balance(), balance, 'reads are served while the file is locked')
   unlock()
   t.match(await post('/accounts/me/deposits', jsonOf({ amount: '5' })), { body: { balanceAfter: balance + 5 } })
   spoil(file)

@@ -65,7 +65,7 @@ t.test('deposits, withdrawals and orders at once', async (t) => {
     if (balance !== entry.balance_after || balance < 0) wrong.push(entry)
   }
   t.strictSame(wrong, [], 'each entry carries the sum so far, and none is below zero')
-  t.equal(await payments.balance(), balance, 'the balance is the sum of the ledger')
+  t.equal(payments.balance(), balance, 'the balance is the sum of the ledger')
 
   const byId = new Map(entries.map((entry) => [entry.id, entry]))
   const unexplained = answers.filter(({ kind, amount, status, body }) => {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
+import type { Test } from 'tap'
 import type { Claims } from './audit.ts'
 import { eventually } from './eventually.ts'
 import { type Answer, client } from './system.ts'
@@ -16,6 +17,8 @@ const RETRY_PAUSE_MS = 50
 const RETRY_DEADLINE_MS = 120_000
 
 export interface LoadOptions {
+  /** The load ends with this test at the latest, whatever becomes of the test. */
+  t: Test
   url: string
   seed: number
   claims: Claims
@@ -76,7 +79,7 @@ interface Request {
   end?: 'paid' | 'failed'
 }
 
-export function startLoad({ url, seed, claims, users, connections = 12, paceMs = 5 }: LoadOptions): Load {
+export function startLoad({ t, url, seed, claims, users, connections = 8, paceMs = 20 }: LoadOptions): Load {
   const random = seededRandom(seed)
   const below = (n: number) => Math.floor(random() * n)
   const counts: Record<string, number> = {}
@@ -142,6 +145,9 @@ export function startLoad({ url, seed, claims, users, connections = 12, paceMs =
     }
   }
 
+  t.teardown(() => {
+    running = false
+  })
   const clients = Array.from({ length: connections }, run)
   return {
     counts,

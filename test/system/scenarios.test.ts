@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { System } from '../../scripts/system.ts'
 import { eventually } from '../support/eventually.ts'
 import { untilSettled } from '../support/settle.ts'
@@ -43,7 +43,7 @@ const terminal = (api: ReturnType<typeof client>, id: string) =>
     { what: `order ${id} reaches its end` },
   )
 
-async function firstAssignment(t: typeof import('tap').t, system: System) {
+async function firstAssignment(t: Test, system: System) {
   const api = client(system.url, 'buyer')
   const account = await api('POST', '/accounts')
   t.equal(account.status, 201)
@@ -89,7 +89,7 @@ async function firstAssignment(t: typeof import('tap').t, system: System) {
   t.equal(unchanged.body, undefined)
 }
 
-async function secondAssignment(t: typeof import('tap').t, system: System) {
+async function secondAssignment(t: Test, system: System) {
   const api = client(system.url, 'ada')
   const user = await api('POST', '/users', { name: 'Ada Lovelace', email: 'ada@example.com' })
   t.match(user, { status: 201, body: { id: 'ada', name: 'Ada Lovelace', email: 'ada@example.com' } })
@@ -113,7 +113,7 @@ async function secondAssignment(t: typeof import('tap').t, system: System) {
   ])
 }
 
-async function idempotency(t: typeof import('tap').t, system: System) {
+async function idempotency(t: Test, system: System) {
   const api = client(system.url, 'ada')
   const body = { amount: 1_000, description: 'Once' }
   const key = { 'idempotency-key': 'once-1' }
@@ -130,7 +130,7 @@ async function idempotency(t: typeof import('tap').t, system: System) {
   t.equal(items.filter((order: { description: string }) => order.description === 'Once').length, 1)
 }
 
-async function journeys(t: typeof import('tap').t, system: System) {
+async function journeys(t: Test, system: System) {
   const api = client(system.url, 'ada')
   await untilSettled(t, system, 'scenarios')
   const { items } = (await api('GET', '/orders')).body
@@ -156,7 +156,7 @@ async function journeys(t: typeof import('tap').t, system: System) {
   }
 }
 
-async function documentation(t: typeof import('tap').t, system: System) {
+async function documentation(t: Test, system: System) {
   const page = await fetch(`${system.url}/docs/`)
   t.equal(page.status, 200)
   t.match(page.headers.get('content-type'), /^text\/html/)
@@ -178,7 +178,7 @@ async function documentation(t: typeof import('tap').t, system: System) {
   }
 }
 
-async function hidden(t: typeof import('tap').t, system: System) {
+async function hidden(t: Test, system: System) {
   const api = client(system.url, 'ada')
   for (const path of [
     '/admin/dead-letters',

@@ -22,33 +22,12 @@ const bodies = Object.values(http as Record<string, unknown>).flatMap((value) =>
   return schema.$id === undefined ? [] : [{ name: schema.$id, schema }]
 })
 
-/** What Swagger says at the routes; here the files stand alone. A schema's own description wins. */
-const descriptions: Readonly<Record<string, string>> = {
-  NewUser: 'Request body of POST /users.',
-  User: 'A registered user, as POST /users and GET /users/me answer it.',
-  Account: "A user's account, as POST /accounts and GET /accounts/me answer it.",
-  Movement: 'Request body of POST /accounts/me/deposits and /accounts/me/withdrawals.',
-  LedgerEntry: 'One entry of the ledger, as deposits, withdrawals and GET /accounts/me/transactions answer it.',
-  LedgerPage: 'One page of the ledger, newest entry first: GET /accounts/me/transactions.',
-  NewOrder: 'Request body of POST /orders.',
-  Order: 'An order, as POST /orders and GET /orders/{id} answer it.',
-  OrderPage: 'One page of orders, newest first: GET /orders.',
-  NewMessage: 'Request body of POST /notifications.',
-  Letter: 'A letter to a user, as POST /notifications answers it; also, with its type, a WebSocket frame.',
-  LetterPage: 'One page of letters, newest first: GET /notifications.',
-  JourneyStep: "One step of an order's way through a service, from a stored row.",
-  Journey: "What one service knows of an order's way: GET /journeys/{part}/{orderId}.",
-  ServiceStatus: 'How a service is: GET /status/{part}.',
-}
-
 /** Every file of the folder: path relative to it → text. Deterministic. */
 export function schemaFiles(): Map<string, string> {
   const events = eventTypes.map((type) =>
     fileOf('events', type, eventSchemas[type], (eventData[type] as Described).description),
   )
-  const bodyFiles = bodies.map(({ name, schema }) =>
-    fileOf('http', name, schema, schema.description ?? descriptions[name]),
-  )
+  const bodyFiles = bodies.map(({ name, schema }) => fileOf('http', name, schema, schema.description))
   return new Map([...events, ...bodyFiles])
 }
 

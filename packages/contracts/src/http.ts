@@ -1,16 +1,21 @@
 /** Every HTTP body of the public API, as TypeBox. The `$id`s are the names that Swagger shows. */
 import { type Static, type TSchema, Type } from 'typebox'
+import * as examples from './examples.ts'
 import { Amount, Balance, Currency, Description, Email, Name, Timestamp, UserId, Uuid } from './values.ts'
 
 const strict = { additionalProperties: false }
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-const page = <T extends TSchema>(item: T, $id: string) =>
+const nullable = <T extends TSchema>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description })
+const page = <T extends TSchema>(item: T, options: { $id: string; description: string; examples: unknown[] }) =>
   Type.Object(
     {
       items: Type.Array(ref(item)),
-      next: nullable(Type.String({ description: 'Pass it as ?cursor= to get the next page; null on the last one.' })),
+      next: nullable(
+        Type.String({ examples: ['djEuNDI'] }),
+        'Pass it as ?cursor= to get the next page; null on the last one.',
+      ),
     },
-    { $id, additionalProperties: false },
+    { ...strict, ...options },
   )
 
 /** A reference to a schema registered under its `$id`, keeping its static type. */
@@ -20,17 +25,28 @@ export function ref<T extends TSchema>(schema: T) {
   return Type.Unsafe<Static<T>>({ $ref: `${id}#` })
 }
 
-export const NewUser = Type.Object({ name: Name, email: Email }, { ...strict, $id: 'NewUser' })
+export const NewUser = Type.Object(
+  { name: Name, email: Email },
+  { ...strict, $id: 'NewUser', description: 'A user to register.', examples: [examples.newUser] },
+)
 export const User = Type.Object(
   { id: UserId, name: Name, email: Email, createdAt: Timestamp },
-  { ...strict, $id: 'User' },
+  { ...strict, $id: 'User', description: 'A registered user.', examples: [examples.user] },
 )
 
 export const Account = Type.Object(
   { userId: UserId, balance: Balance, currency: Currency, createdAt: Timestamp },
-  { ...strict, $id: 'Account' },
+  {
+    ...strict,
+    $id: 'Account',
+    description: "A user's account and what is on it now.",
+    examples: [examples.account, examples.openedAccount],
+  },
 )
-export const Movement = Type.Object({ amount: Amount }, { ...strict, $id: 'Movement' })
+export const Movement = Type.Object(
+  { amount: Amount },
+  { ...strict, $id: 'Movement', description: 'Money to deposit or to withdraw.', examples: [examples.movement] },
+)
 export const entryKinds = ['deposit', 'withdrawal', 'debit'] as const
 export type EntryKind = (typeof entryKinds)[number]
 export const LedgerEntry = Type.Object(
@@ -41,17 +57,31 @@ export const LedgerEntry = Type.Object(
     }),
     amount: Amount,
     balanceAfter: Balance,
-    orderId: nullable(Uuid),
+    orderId: nullable(Uuid, 'The order that a debit pays; null for deposits and withdrawals.'),
     createdAt: Timestamp,
   },
-  { ...strict, $id: 'LedgerEntry' },
+  {
+    ...strict,
+    $id: 'LedgerEntry',
+    description: 'One movement of money on an account. Entries are never changed or removed.',
+    examples: [examples.deposit, examples.debit, examples.withdrawal],
+  },
 )
-export const LedgerPage = page(LedgerEntry, 'LedgerPage')
+export const LedgerPage = page(LedgerEntry, {
+  $id: 'LedgerPage',
+  description: 'One page of the ledger, newest entry first.',
+  examples: [examples.ledgerPage],
+})
 
-export const NewOrder = Type.Object({ amount: Amount, description: Description }, { ...strict, $id: 'NewOrder' })
+export const NewOrder = Type.Object(
+  { amount: Amount, description: Description },
+  { ...strict, $id: 'NewOrder', description: 'An order to place.', examples: [examples.newOrder] },
+)
 export const orderStatuses = ['pending', 'paid', 'failed'] as const
 export type OrderStatus = (typeof orderStatuses)[number]
-export const OrderStatus = Type.Enum(orderStatuses)
+export const OrderStatus = Type.Enum(orderStatuses, {
+  description: 'pending (its payment is under way), then for good paid or failed.',
+})
 export const Order = Type.Object(
   {
     id: Uuid,
@@ -61,14 +91,23 @@ export const Order = Type.Object(
     description: Description,
     status: OrderStatus,
     failureReason: Type.Union([Type.Literal('insufficient_funds'), Type.Literal('account_not_found'), Type.Null()], {
-      description: 'Why the order failed; null otherwise.',
+      description: 'Why the order failed: too little on the account, or no account at all; null otherwise.',
     }),
     createdAt: Timestamp,
     updatedAt: Timestamp,
   },
-  { ...strict, $id: 'Order' },
+  {
+    ...strict,
+    $id: 'Order',
+    description: 'An order and what has become of it.',
+    examples: [examples.pendingOrder, examples.paidOrder, examples.failedOrder],
+  },
 )
-export const OrderPage = page(Order, 'OrderPage')
+export const OrderPage = page(Order, {
+  $id: 'OrderPage',
+  description: 'One page of orders, newest first.',
+  examples: [examples.orderPage],
+})
 
 export const letterKinds = ['order_paid', 'order_failed', 'message'] as const
 export type LetterKind = (typeof letterKinds)[number]
@@ -76,76 +115,130 @@ export const mailStates = ['none', 'queued', 'sent', 'failed'] as const
 export type MailState = (typeof mailStates)[number]
 export const NewMessage = Type.Object(
   {
-    subject: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\r\\n]*$', examples: ['About my order'] }),
-    body: Type.String({ minLength: 1, maxLength: 10_000, examples: ['Please wrap it as a gift.'] }),
+    subject: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: '^[^\\r\\n]*$',
+      description: 'One line of 1–200 characters.',
+      examples: ['About my order'],
+    }),
+    body: Type.String({
+      minLength: 1,
+      maxLength: 10_000,
+      description: 'Plain text of 1–10,000 characters; it may have several lines.',
+      examples: ['Please wrap it as a gift.'],
+    }),
   },
-  { ...strict, $id: 'NewMessage' },
+  { ...strict, $id: 'NewMessage', description: 'A message to write.', examples: [examples.newMessage] },
 )
 export const Letter = Type.Object(
   {
     seq: Type.Integer({ minimum: 1, description: "Number of the letter among the user's letters, without gaps." }),
     id: Uuid,
     userId: UserId,
-    kind: Type.Enum(letterKinds),
-    orderId: nullable(Uuid),
-    to: nullable(Type.String({ description: "The user's e-mail address; null until the user has registered." })),
-    subject: Type.String(),
-    body: Type.String(),
+    kind: Type.Enum(letterKinds, {
+      description: 'order_paid and order_failed say how an order ended; message was sent with POST /notifications.',
+    }),
+    orderId: nullable(Uuid, 'The order that it is about; null for a message.'),
+    to: nullable(
+      Type.String({ examples: [examples.user.email] }),
+      "The user's e-mail address; null until the user has registered.",
+    ),
+    subject: Type.String({ description: 'One line.' }),
+    body: Type.String({ description: 'Plain text of several lines.' }),
     mail: Type.Enum(mailStates, {
       description: 'Whether it is mailed too: none (mailing is off or no address), queued, sent, failed.',
     }),
     createdAt: Timestamp,
-    sentAt: nullable(Timestamp),
+    sentAt: nullable(Timestamp, 'When it was mailed; null as long as it was not.'),
   },
-  { ...strict, $id: 'Letter' },
+  {
+    ...strict,
+    $id: 'Letter',
+    description: 'A letter to a user. Over the WebSocket it comes with one more field, `"type": "notification"`.',
+    examples: [examples.paidLetter, examples.failedLetter, examples.message],
+  },
 )
-export const LetterPage = page(Letter, 'LetterPage')
+export const LetterPage = page(Letter, {
+  $id: 'LetterPage',
+  description: 'One page of letters, newest first.',
+  examples: [examples.letterPage],
+})
 
 export const JourneyStep = Type.Object(
   {
-    step: Type.String(),
+    step: Type.String({
+      description:
+        'What happened. In every service: inbox (an event came in), outbox (an event was stored for sending), published (it was sent). Orders: placed, paid, failed. Payments: decision, debit. Notifications: letter, mailed.',
+    }),
     at: Timestamp,
-    eventId: Type.Optional(Type.String()),
-    streamSeq: Type.Optional(Type.Integer()),
-    deliveries: Type.Optional(Type.Integer()),
-    payload: Type.Optional(Type.Unknown()),
+    eventId: Type.Optional(Type.String({ description: 'The event that came in or was sent.' })),
+    streamSeq: Type.Optional(Type.Integer({ description: "The event's number in its stream." })),
+    deliveries: Type.Optional(
+      Type.Integer({ description: 'How often the event had been delivered when it was handled; 1 = the first time.' }),
+    ),
+    payload: Type.Optional(Type.Unknown({ description: 'What was stored; its fields depend on the step.' })),
   },
-  { ...strict, $id: 'JourneyStep' },
+  {
+    ...strict,
+    $id: 'JourneyStep',
+    description: "One step of an order's way through a service, as it was stored.",
+    examples: [examples.placedStep],
+  },
 )
 export const Journey = Type.Object(
-  { service: Type.String(), steps: Type.Array(ref(JourneyStep)) },
-  { ...strict, $id: 'Journey' },
+  {
+    service: Type.String({ description: 'The service that tells it.' }),
+    steps: Type.Array(ref(JourneyStep), { description: 'Oldest first.' }),
+  },
+  {
+    ...strict,
+    $id: 'Journey',
+    description: "What one service knows of an order's way.",
+    examples: [examples.ordersJourney, examples.paymentsJourney, examples.notificationsJourney],
+  },
 )
 
 export const ServiceStatus = Type.Object(
   {
-    service: Type.String(),
-    version: Type.String(),
-    instance: Type.Integer(),
-    store: Type.Enum(['ok', 'failed']),
-    nats: Type.Enum(['ok', 'degraded']),
-    outboxBacklog: Type.Integer({ description: 'Outbox rows not yet published.' }),
+    service: Type.String({ description: 'Name of the service.' }),
+    version: Type.String({ description: 'Its version.' }),
+    instance: Type.Integer({ description: 'Number of the instance that answered, from 1.' }),
+    store: Type.Enum(['ok', 'failed'], {
+      description: 'failed = the database cannot be used; the three figures below are 0 then.',
+    }),
+    nats: Type.Enum(['ok', 'degraded'], {
+      description: 'degraded = no connection to the message broker; requests are still taken, events wait.',
+    }),
+    outboxBacklog: Type.Integer({ description: 'Events that are stored but not yet published.' }),
     oldestUnpublishedMs: Type.Integer({ description: 'Age of the oldest of them in ms; 0 when there is none.' }),
-    deadLetters: Type.Integer(),
+    deadLetters: Type.Integer({ description: 'Messages put aside because they could not be handled.' }),
   },
-  { ...strict, $id: 'ServiceStatus' },
+  { ...strict, $id: 'ServiceStatus', description: 'How a service is.', examples: [examples.serviceStatus] },
 )
 
 export const Problem = Type.Object(
   {
-    type: Type.String({ examples: ['about:blank'] }),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    code: Type.String({ description: 'Stable, for programs.' }),
-    requestId: Type.String(),
+    type: Type.String({ description: 'Always about:blank; see code.', examples: ['about:blank'] }),
+    title: Type.String({ description: 'The phrase of the HTTP status.' }),
+    status: Type.Integer({ description: 'The HTTP status.' }),
+    detail: Type.String({ description: 'What happened and what to do about it, for people.' }),
+    code: Type.String({ description: 'What happened, for programs: it stays the same when the texts change.' }),
+    requestId: Type.String({ description: 'As in the header X-Request-Id; name it when you report the problem.' }),
     errors: Type.Optional(
-      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-        description: 'Only with validation_failed.',
-      }),
+      Type.Array(
+        Type.Object({
+          path: Type.String({
+            description:
+              'JSON Pointer (RFC 6901) to the value: /amount in the body, /query/limit in the query; empty = the whole body.',
+          }),
+          message: Type.String({ description: 'What is wrong with it.' }),
+        }),
+        { description: 'Every value that is not valid; only with validation_failed.' },
+      ),
     ),
   },
-  { $id: 'Problem', description: 'RFC 9457 problem details.' },
+  { $id: 'Problem', description: 'Why a request was refused or failed: RFC 9457 problem details.' },
 )
 
 export type User = Static<typeof User>

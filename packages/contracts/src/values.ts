@@ -27,22 +27,32 @@ export const Description = Type.String({
   description: 'What is bought, 1–500 characters.',
   examples: ['Sun hat, straw'],
 })
-export const Email = Type.String({ format: 'email', maxLength: 254, examples: ['ada@example.com'] })
-export const Name = Type.String({ minLength: 1, maxLength: 100, examples: ['Ada Lovelace'] })
+export const Email = Type.String({
+  format: 'email',
+  maxLength: 254,
+  description: 'Where letters are mailed to, at most 254 characters. Not unique: users may share an address.',
+  examples: ['ada@example.com'],
+})
+export const Name = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  description: 'How letters address the user, 1–100 characters.',
+  examples: ['Ada Lovelace'],
+})
 export const USER_ID_PATTERN = '^[A-Za-z0-9_-]{1,64}$'
 export const UserId = Type.String({
   pattern: USER_ID_PATTERN,
-  description: '1–64 letters, digits, "_" or "-".',
+  description: 'Id of a user: 1–64 letters, digits, "_" or "-".',
   examples: ['ada'],
 })
 export const Uuid = Type.String({
   format: 'uuid',
-  description: 'UUIDv7.',
-  examples: ['019a2f4e-7c1b-7d3a-9b52-0d4f6c8e1a2b'],
+  description: 'A UUID (version 7).',
+  examples: ['01a202c0-f64b-7d3a-9b52-0d4f6c8e1a2b'],
 })
 export const Timestamp = Type.String({
   format: 'date-time',
-  description: 'RFC 3339, UTC, milliseconds.',
+  description: 'A time: RFC 3339, UTC, with milliseconds.',
   examples: ['2026-11-22T10:15:30.123Z'],
 })
 

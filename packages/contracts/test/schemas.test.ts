@@ -58,6 +58,16 @@ t.test('every file is a JSON Schema with a name and a purpose', async (t) => {
   for (const type of eventTypes) t.ok(names.has(idOf(type)), type)
 })
 
+t.test('every body shows examples, and they keep its schema', async (t) => {
+  const { ajv, schemas } = compileAll()
+  for (const { $id, title, examples } of schemas.filter((schema) => String(schema.$id).includes('/http/'))) {
+    if (title === 'Problem') continue // the documentation makes one per code
+    t.ok(Array.isArray(examples) && examples.length > 0, `${title} has one`)
+    const validate = ajv.getSchema(String($id))
+    for (const example of examples as unknown[]) t.ok(validate?.(example), JSON.stringify(validate?.errors))
+  }
+})
+
 t.test('what was published stays readable', async (t) => {
   const { ajv } = compileAll()
   const types = new Set<string>()

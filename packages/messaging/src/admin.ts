@@ -1,10 +1,12 @@
 /** What operators see of a service: `/admin/dead-letters` (own port only) and `/status/{part}` (also by the gateway). */
 
 import type { EventType } from '@checkout/contracts/events.ts'
+import * as examples from '@checkout/contracts/examples.ts'
 import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
+import { Timestamp } from '@checkout/contracts/values.ts'
 import type { App } from '@checkout/service/app.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
-import { bodyErrors, responses } from '@checkout/service/docs.ts'
+import { type Clock, rfc3339 } from '@checkout/service/clock.ts'
+import { bodyErrors, limitTooLarge, responses, success, unknownField } from '@checkout/service/docs.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
@@ -19,26 +21,41 @@ import type { MessagingReads, MessagingTx } from './store.ts'
 
 const DeadLetter = Type.Object(
   {
-    id: Type.String(),
-    consumer: Type.String({ description: 'The durable that delivered it.' }),
+    id: Type.String({ description: 'Its own id; not that of the event.' }),
+    consumer: Type.String({ description: 'The JetStream consumer that delivered it.' }),
     eventKey: Type.String({ description: "The event's id, or sha256:… of a message without one." }),
-    subject: Type.String(),
+    subject: Type.String({ description: 'The NATS subject it came on.' }),
     message: Type.String({ description: 'The message as it came.' }),
-    headers: Type.Record(Type.String(), Type.String()),
-    error: Type.String(),
-    attempts: Type.Integer(),
-    createdAt: Type.String({ format: 'date-time' }),
+    headers: Type.Record(Type.String(), Type.String(), { description: 'Its NATS headers.' }),
+    error: Type.String({ description: 'Why it could not be handled.' }),
+    attempts: Type.Integer({ description: 'How often it was tried before it was put aside.' }),
+    createdAt: Timestamp,
   },
-  { $id: 'DeadLetter', additionalProperties: false },
+  {
+    $id: 'DeadLetter',
+    additionalProperties: false,
+    description: 'A message that could not be handled and was put aside.',
+    examples: [examples.deadLetter],
+  },
 )
 const DeadLetterPage = Type.Object(
-  { items: Type.Array(ref(DeadLetter)), next: Type.Union([Type.String(), Type.Null()]) },
-  { $id: 'DeadLetterPage', additionalProperties: false },
+  {
+    items: Type.Array(ref(DeadLetter)),
+    next: Type.Union([Type.String({ examples: ['djEuNDI'] }), Type.Null()], {
+      description: 'Pass it as ?cursor= to get the next page; null on the last one.',
+    }),
+  },
+  {
+    $id: 'DeadLetterPage',
+    additionalProperties: false,
+    description: 'One page of dead letters, newest first.',
+    examples: [examples.deadLetterPage],
+  },
 )
 /** To be registered with the app's schemas. */
 export const adminSchemas = [DeadLetter, DeadLetterPage, ServiceStatus]
 
-const Params = Type.Object({ id: Type.String({ description: "The dead letter's id." }) })
+const Params = Type.Object({ id: Type.String({ description: "The dead letter's id, as the list shows it." }) })
 
 const toBody = ({ seq: _, createdAt, headers, ...row }: DeadLetterRow) => ({
   ...row,
@@ -49,10 +66,12 @@ const toBody = ({ seq: _, createdAt, headers, ...row }: DeadLetterRow) => ({
 export interface AdminOptions<Tx extends MessagingTx> {
   store: Store<Tx, MessagingReads>
   handlers: Handlers<Tx>
+  clock: Clock
 }
 
 /** Dead letters: list, look, replay through the local handler, discard. */
-export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, handlers }: AdminOptions<Tx>): void {
+export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: AdminOptions<Tx>): void {
+  const { store } = options
   const tags = ['admin']
   const find = (id: string): DeadLetterRow => {
     const row = store.read.deadLetters.one(id)
@@ -65,10 +84,18 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
     {
       schema: {
         tags,
+        operationId: 'listDeadLetters',
         summary: 'List dead letters',
-        description: 'Newest first. Only on the service’s own port, never through the gateway.',
+        description:
+          'Messages that this service could not handle, newest first. Only on the service’s own port, never through the gateway.',
         querystring: Type.Object(pageQuery, { additionalProperties: false }),
-        response: responses({ 200: ref(DeadLetterPage) }, ['validation_failed', 'store_unavailable']),
+        response: responses(
+          {
+            200: success(ref(DeadLetterPage), { description: 'One page of dead letters; empty when there are none.' }),
+          },
+          ['validation_failed', 'store_unavailable'],
+          limitTooLarge,
+        ),
       },
     },
     ({ query }) => {
@@ -83,9 +110,14 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
     {
       schema: {
         tags,
+        operationId: 'getDeadLetter',
         summary: 'Read one dead letter',
+        description: 'The message as it came, and why it could not be handled.',
         params: Params,
-        response: responses({ 200: ref(DeadLetter) }, ['dead_letter_not_found', 'store_unavailable']),
+        response: responses({ 200: success(ref(DeadLetter), { description: 'The dead letter.' }) }, [
+          'dead_letter_not_found',
+          'store_unavailable',
+        ]),
       },
     },
     ({ params }) => toBody(find(params.id)),
@@ -96,21 +128,21 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
     {
       schema: {
         tags,
+        operationId: 'replayDeadLetter',
         summary: 'Handle it again, now',
         description:
-          'Runs the handler in this process. When it works, the dead letter is gone in the same transaction.',
+          'When it works, the dead letter is gone; when it fails, it stays as it is. Two replays at once handle it once. Send no body, or `{}`.',
         params: Params,
         body: noBody,
-        response: responses({ 204: Type.Null({ description: 'Handled; the dead letter is gone.' }) }, [
-          ...bodyErrors,
-          'dead_letter_not_found',
-          'replay_failed',
-          'store_unavailable',
-        ]),
+        response: responses(
+          { 204: success(Type.Null(), { description: 'Handled; the dead letter is gone.' }) },
+          [...bodyErrors, 'dead_letter_not_found', 'replay_failed', 'store_unavailable'],
+          unknownField,
+        ),
       },
     },
     async ({ params, log }, reply) => {
-      await replay(store, handlers, find(params.id))
+      await replay(options, find(params.id))
       log.info({ deadLetter: params.id }, 'replayed a dead letter')
       return reply.code(204).send(null)
     },
@@ -121,14 +153,16 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
     {
       schema: {
         tags,
+        operationId: 'discardDeadLetter',
         summary: 'Throw it away',
+        description: 'There is no way back. Send no body, or `{}`.',
         params: Params,
         body: noBody,
-        response: responses({ 204: Type.Null({ description: 'The dead letter is gone.' }) }, [
-          ...bodyErrors,
-          'dead_letter_not_found',
-          'store_unavailable',
-        ]),
+        response: responses(
+          { 204: success(Type.Null(), { description: 'The dead letter is gone.' }) },
+          [...bodyErrors, 'dead_letter_not_found', 'store_unavailable'],
+          unknownField,
+        ),
       },
     },
     async ({ params, log }, reply) => {
@@ -141,15 +175,14 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, { store, h
 }
 
 async function replay<Tx extends MessagingTx>(
-  store: Store<Tx, MessagingReads>,
-  handlers: Handlers<Tx>,
+  { store, handlers, clock }: AdminOptions<Tx>,
   row: DeadLetterRow,
 ): Promise<void> {
   try {
     const event = decode({ data: Buffer.from(row.message), subject: row.subject })
     const handler = handlers[event.type] as Handler<Tx, EventType> | undefined
     if (!handler) throw new Poison(`this service has no handler for ${event.type}`)
-    const arrival: Arrival = { streamSeq: 0, deliveries: row.attempts + 1, receivedAt: Date.now() }
+    const arrival: Arrival = { streamSeq: 0, deliveries: row.attempts + 1, receivedAt: clock.now() }
     await store.write(async (tx) => {
       // Two replays at once: the second finds it gone, and the handler's own keys make its effect single anyway.
       if (!tx.deadLetters.remove(row.id)) throw new Problem('dead_letter_not_found')
@@ -178,8 +211,18 @@ export function registerStatus(
     {
       schema: {
         tags: ['system'],
+        operationId: `get${part.charAt(0).toUpperCase()}${part.slice(1)}Status`,
         summary: `How ${part}-service is`,
-        response: { 200: ref(ServiceStatus) },
+        description: 'Answers 200 also when the store has failed: `store` says so.',
+        response: responses(
+          {
+            200: success(ref(ServiceStatus), {
+              description: 'How the answering instance is.',
+              example: { ...examples.serviceStatus, service: `${part}-service` },
+            }),
+          },
+          [],
+        ),
       },
     },
     () => {

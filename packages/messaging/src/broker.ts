@@ -7,6 +7,8 @@ import type { StreamDefinition, Subscription } from '@checkout/contracts/topolog
 export interface StreamState {
   /** One life of the stream: a stream that was deleted and made again has another one. */
   readonly incarnation: string
+  /** Of the oldest message; when there is none, of the next one. */
+  readonly firstSeq: number
   readonly lastSeq: number
 }
 
@@ -58,6 +60,8 @@ export interface Broker {
 
   stream(name: string): Promise<StreamState | undefined>
   createStream(definition: StreamDefinition): Promise<StreamState>
+  /** Gives an existing stream the limits that are configured now. */
+  updateStream(definition: StreamDefinition): Promise<void>
   deleteStream(name: string): Promise<void>
   /** Deletes all messages before `seq`. */
   purge(stream: string, seq: number): Promise<void>

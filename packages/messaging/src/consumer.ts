@@ -29,6 +29,7 @@ const REBIND_MS = 250
 
 /** Where a message stood, for the journey of an order. */
 export interface Arrival {
+  /** 0 when it did not come from the stream but was replayed by hand from the dead letters. */
   readonly streamSeq: number
   readonly deliveries: number
   readonly receivedAt: number

@@ -27,6 +27,7 @@ import type { Broker, Delivery, DurableState, Outgoing, Pull, StreamState } from
 const PING_INTERVAL_MS = 2_000
 const RECONNECT_WAIT_MS = 250
 const REQUEST_TIMEOUT_MS = 3_000
+const DRAIN_MS_MAX = 1_000
 /** An unacknowledged message moves on to another instance after this long: a killed one's do in seconds. */
 export const ACK_WAIT_MS = 5_000
 /** Messages that one instance fetches ahead of its work. */
@@ -133,9 +134,12 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
 
     async close() {
       closing = true
-      // Acks and naks of the last moment are on their way; a drain lets them out.
-      if (connected) await nc?.drain()
-      else await nc?.close()
+      // Acks and naks of the last moment leave two turns later (see `later`), and a drain lets them out. A broker that
+      // stands still never answers it.
+      for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
+      const drained = connected ? nc?.drain().catch(() => undefined) : undefined
+      if (drained) await Promise.race([drained, delay(DRAIN_MS_MAX, undefined, { ref: false })])
+      await nc?.close()
       setConnected(false)
     },
 
@@ -154,8 +158,12 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       })
       return streamState(info)
     },
+    async updateStream({ name }) {
+      await jsm().streams.update(name, { max_bytes: options.streamMaxBytes })
+    },
     async deleteStream(name) {
       await orMissing(jsm().streams.delete(name), JetStreamApiCodes.StreamNotFound)
+      nc?.publish(announcement(name))
     },
     async purge(stream, seq) {
       await jsm().streams.purge(stream, { seq })
@@ -185,6 +193,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
     async deleteDurable({ stream, durable }) {
       await orMissing(jsm().consumers.delete(stream, durable), JetStreamApiCodes.ConsumerNotFound)
+      nc?.publish(announcement(stream))
     },
 
     async pull(subscription: Subscription): Promise<Pull> {
@@ -201,16 +210,17 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
         messages?.stop(lost)
       }
       // The pull itself hears of a deletion only while a pull request waits at the server, and none does while
-      // everything fetched is still being handled; the server's advisories always come. Listened to from before the
-      // binding on, so that nothing falls in between.
-      const advisories = [
+      // everything fetched is still being handled. So the owner announces it; of a deletion by somebody else the server's
+      // advisories tell, most of the time. Listened to from before the binding on, so that nothing falls in between.
+      const news = [
+        announcement(stream),
         `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`,
         `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`,
       ].map((subject) => connection.subscribe(subject, { callback: lose }))
       const unlisten = broker.onConnection(lose)
       const off = () => {
         unlisten()
-        for (const advisory of advisories) advisory.unsubscribe()
+        for (const subscription of news) subscription.unsubscribe()
       }
       try {
         const consumer = await js.consumers.get(stream, durable)
@@ -226,6 +236,9 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       }
       const fetched = messages
       if (stale) fetched.stop(lost)
+      void (async () => {
+        for await (const { type } of fetched.status()) if (/deleted|not_found/.test(type)) lose()
+      })()
       return {
         stop() {
           stopped = true
@@ -258,11 +271,20 @@ function toDelivery(message: JsMsg, stale: () => boolean): Delivery {
     },
     streamSeq: message.seq,
     deliveries: message.info.deliveryCount,
-    ack: () => stale() || message.ack(),
-    nak: (delayMs) => stale() || message.nak(delayMs),
-    term: () => stale() || message.term(),
+    ack: () => later(() => message.ack()),
+    nak: (delayMs) => later(() => message.nak(delayMs)),
+    term: () => later(() => message.term()),
+  }
+
+  // When the event loop was held up (a slow COMMIT, a stopped process), the news that the durable was made anew lies
+  // unread in the socket. Two turns on the loop has surely polled: the first setImmediate may run before it does.
+  function later(settle: () => void): void {
+    setImmediate(() => setImmediate(() => stale() || settle()))
   }
 }
+
+/** Core NATS subject on which a stream's owner says that it deleted the stream or a durable of it. */
+const announcement = (stream: string): string => `deleted.${stream}`
 
 const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConfig> => ({
   durable_name: durable,
@@ -275,8 +297,9 @@ const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConf
   max_ack_pending: MAX_ACK_PENDING,
 })
 
-const streamState = (info: { created: string; state: { last_seq: number } }): StreamState => ({
+const streamState = (info: { created: string; state: { first_seq: number; last_seq: number } }): StreamState => ({
   incarnation: info.created,
+  firstSeq: info.state.first_seq,
   lastSeq: info.state.last_seq,
 })
 

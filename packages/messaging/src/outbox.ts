@@ -223,15 +223,23 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .limit(1)
     .prepare()
 
+  const oldest = db
+    .select({ seq: publications.firstSeq })
+    .from(publications)
+    .where(sql`${publications.lastId} >= (SELECT min(id) FROM outbox)`)
+    .orderBy(asc(publications.lastId))
+    .limit(1)
+    .prepare()
+
   /** The newest recorded publication: everything up to it is in the stream. */
   const lastPublication = (): Publication | undefined => last.get()
 
   return {
     /** The next rows to publish, in order. */
     take: (after: number, limit: number): OutboxRow[] => take.all({ after, limit }),
-    /** How many rows there are with `after` < id ≤ `upTo`. */
-    countBetween: (after: number, upTo: number): number => count.get({ after, upTo })?.rows ?? 0,
     lastPublication,
+    /** From this sequence on the stream must have every message: their rows are retained. */
+    oldestSeq: (): number | undefined => oldest.get()?.seq,
     incarnation: (): string | undefined => incarnation.get()?.incarnation,
     /** The newest publication wholly at or before `seq` that was recorded at least `ageMs` ago. */
     newestRetirable: (seq: number, ageMs: number) => newestAcknowledged.get({ seq, before: clock.now() - ageMs }),
@@ -246,9 +254,10 @@ export function outboxReads(reader: Connection, clock: Clock) {
       return about.all({ correlationId }).map((row) => {
         const batch = publicationOf.get({ id: row.id })
         if (!batch) return { row }
-        // Ids have gaps where a member of a batch was rolled back, sequences have none: count, do not subtract.
-        const before = count.get({ after: batch.firstId - 1, upTo: row.id })?.rows ?? 1
-        return { row, publishedAt: batch.publishedAt, streamSeq: batch.firstSeq + before - 1 }
+        // Ids have gaps where a member of a batch was rolled back, sequences have none: count, do not subtract. From
+        // the back, because a publication is retired from the front, in parts.
+        const behind = count.get({ after: row.id, upTo: batch.lastId })?.rows ?? 0
+        return { row, publishedAt: batch.publishedAt, streamSeq: batch.lastSeq - behind }
       })
     },
   }

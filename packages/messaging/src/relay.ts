@@ -23,10 +23,10 @@ const BATCH = 256
 /** The relay wakes after every commit; this is only the fallback. */
 const POLL_MS = 500
 /**
- * Between deleting and re-creating a stream: every subscriber hears that its durable is gone and drops what it had
+ * Between deleting and re-creating a stream or a durable: every subscriber hears that its durable is gone and drops what it had
  * fetched, so that no late ack hits a new message that has an old one's sequence.
  */
-const REBUILD_PAUSE_MS = 1_000
+export const DELETION_PAUSE_MS = 1_000
 
 export interface RelayOptions {
   stream: StreamDefinition
@@ -53,6 +53,8 @@ export function createRelay(options: RelayOptions): Relay {
   const durables = subscriptions.filter((s) => s.stream === stream.name)
   /** What is in the stream; undefined when that has to be found out. */
   let position: { id: number; seq: number } | undefined
+  /** Whether the stream was given the limits that are configured now. */
+  let limited = false
   /** Grows whenever the position is doubted, so that what was under way then does not restore it. */
   let doubts = 0
 
@@ -69,11 +71,7 @@ export function createRelay(options: RelayOptions): Relay {
 
   async function round(signal: AbortSignal): Promise<boolean> {
     if (!broker.connected) return false
-    if (!position) {
-      const before = doubts
-      const found = await compare(signal)
-      if (doubts === before) position = found
-    }
+    if (!position) await locate(signal)
     if (!position) return false
     const rows = outbox.take(position.id, BATCH)
     if (rows.length === 0) return false
@@ -81,9 +79,18 @@ export function createRelay(options: RelayOptions): Relay {
       await publish(rows, position)
     } catch (error) {
       forget()
+      // Looked at now, not only next time: a full stream refuses every publish, and the upkeep makes room in it only
+      // while the position is known.
+      await locate(signal)
       throw error
     }
     return true
+  }
+
+  async function locate(signal: AbortSignal): Promise<void> {
+    const before = doubts
+    const found = await compare(signal)
+    if (doubts === before) position = found
   }
 
   async function publish(rows: readonly OutboxRow[], after: { id: number; seq: number }): Promise<void> {
@@ -131,6 +138,8 @@ export function createRelay(options: RelayOptions): Relay {
       if (state.lastSeq > 0) return rebuild('it is not the one that was published to', signal)
       return begin(state.incarnation)
     }
+    if (!limited) await broker.updateStream(stream)
+    limited = true
     await ensureDurables()
     const recorded = outbox.lastPublication()
     const from = { id: recorded?.lastId ?? 0, seq: recorded?.lastSeq ?? 0 }
@@ -140,6 +149,8 @@ export function createRelay(options: RelayOptions): Relay {
         return rebuild(`its message ${recorded.lastSeq} is not the one published there`, signal)
       }
     }
+    // Purged by somebody, or by a late purge of the life before: the durables count as read what nobody has read.
+    if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) return rebuild('its oldest messages are gone', signal)
     if (state.lastSeq === from.seq) return from
     return (await adopt(from, state.lastSeq)) ?? rebuild('its newest messages are not from this outbox', signal)
   }
@@ -164,7 +175,7 @@ export function createRelay(options: RelayOptions): Relay {
     logger.info({ stream: stream.name, why }, 'making the stream anew; everything retained is published again')
     await write((tx) => tx.lease.assertHeld())
     await broker.deleteStream(stream.name)
-    if (outbox.incarnation() !== undefined) await clock.sleep(REBUILD_PAUSE_MS, signal)
+    if (outbox.incarnation() !== undefined) await clock.sleep(DELETION_PAUSE_MS, signal)
     if (signal.aborted) return undefined
     const state = await broker.createStream(stream)
     return begin(state.incarnation)

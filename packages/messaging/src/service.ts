@@ -69,7 +69,7 @@ export interface ServiceAppDeps {
 
 /** The app with what every service answers beside its own routes: documentation, health, metrics, status, dead letters. */
 export async function buildServiceApp<Tx extends MessagingTx>(
-  deps: ServiceAppDeps & { store: Store<Tx, MessagingReads> },
+  deps: ServiceAppDeps & { store: Store<Tx, MessagingReads>; clock: Clock },
   own: {
     part: 'orders' | 'payments' | 'notifications'
     handlers: Handlers<Tx>
@@ -87,7 +87,7 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     health: { store: store.usable, nats: () => broker.connected },
   })
   registerStatus(app, { ...deps, part: own.part })
-  registerDeadLetters(app, { store, handlers: own.handlers })
+  registerDeadLetters(app, { store, handlers: own.handlers, clock: deps.clock })
   return app
 }
 

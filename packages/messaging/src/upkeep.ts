@@ -12,7 +12,7 @@ import type { Logger } from 'pino'
 import type { Broker, DurableState } from './broker.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { OutboxReads, OutboxWrites } from './outbox.ts'
-import type { Relay } from './relay.ts'
+import { DELETION_PAUSE_MS, type Relay } from './relay.ts'
 
 /** How long a published and acknowledged event is kept; also how long the inbox remembers. */
 export const RETENTION_MS = 10 * 60 * 1000
@@ -37,13 +37,17 @@ export function createUpkeep(options: UpkeepOptions): Duty {
   const durables = subscriptions.filter((s) => s.stream === stream.name)
   const retentionMs = options.retentionMs ?? RETENTION_MS
 
+  /** What was purged last: a purge that failed, or that a crash prevented, is made up for. */
+  let purged = ''
+
   async function round(): Promise<boolean> {
     if (!relay.inSync()) return false
     // Read before the durables: what they have acknowledged by then is a lower bound.
     const before = await broker.stream(stream.name)
     const states = await Promise.all(durables.map((s) => broker.durable(s)))
     const after = await broker.stream(stream.name)
-    if (!before || !after || after.incarnation !== outbox.incarnation()) {
+    const whole = after !== undefined && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
+    if (!before || !whole || after.incarnation !== outbox.incarnation()) {
       relay.resync()
       return false
     }
@@ -62,6 +66,7 @@ export function createUpkeep(options: UpkeepOptions): Duty {
     logger.info({ durable: subscription.durable, state, lastSeq }, 'making a durable anew')
     await write((tx) => tx.lease.assertHeld())
     if (state) await broker.deleteDurable(subscription)
+    await clock.sleep(DELETION_PAUSE_MS)
     await broker.createDurable(subscription)
     return false
   }
@@ -74,8 +79,11 @@ export function createUpkeep(options: UpkeepOptions): Duty {
       return tx.outbox.retire(newest.lastId, RETIRE_BATCH)
     })
     if (deleted === RETIRE_BATCH) return true
+    const upTo = `${outbox.incarnation()} ${newest.lastSeq}`
+    if (upTo === purged) return false
     // Keeps the message at lastSeq itself: the relay may need it to recognise its stream.
-    if (deleted > 0) await broker.purge(stream.name, newest.lastSeq)
+    await broker.purge(stream.name, newest.lastSeq)
+    purged = upTo
     return false
   }
 

@@ -7,7 +7,7 @@ import type { FastifySchema, RouteOptions } from 'fastify'
 import type { App } from './app.ts'
 import { identify } from './identity.ts'
 import { PROBLEM_TYPE, Problem, type ProblemCode, problemCodes } from './problem.ts'
-import { noBody } from './validation.ts'
+import { type FieldError, noBody } from './validation.ts'
 
 export interface DocsOptions {
   title: string
@@ -24,28 +24,77 @@ export const bodyErrors = [
   'content_type_unsupported',
 ] as const satisfies ProblemCode[]
 
+type Headers = Record<string, { type: string; description: string; examples: unknown[] }>
+
+/** Response headers for `success`; X-Request-Id and Retry-After are documented wherever they come. */
+export const location = (path: string): Headers => ({
+  Location: { type: 'string', description: 'The path to read it at.', examples: [path] },
+})
+export const etag: Headers = {
+  ETag: { type: 'string', description: 'Changes whenever the body does.', examples: ['"paid-1795342530241"'] },
+}
+export const replayed: Headers = {
+  'Idempotency-Replayed': {
+    type: 'string',
+    description: '`true` on the stored answer to an earlier request with the same Idempotency-Key; else absent.',
+    examples: ['true'],
+  },
+}
+const requestId: Headers = {
+  'X-Request-Id': {
+    type: 'string',
+    description:
+      'Names the request, also in the log: the X-Request-Id that was sent (1–64 letters, digits, ".", "_", "-"), else a new one.',
+    examples: ['0f1c6b1e-9a77-4a43-8d9f-1f0f3a5f6f0e'],
+  },
+}
+const retryAfter: Headers = {
+  'Retry-After': { type: 'integer', description: 'Seconds to wait before the next try.', examples: [1] },
+}
+
+interface SuccessDocs {
+  description: string
+  headers?: Headers
+  /** Shown instead of the schema's own first example. */
+  example?: unknown
+}
+
+/** A success as `responses` takes it: the schema, and what the documentation says of this answer. */
+export const success = <S extends object>(schema: S, docs: SuccessDocs): S => ({ ...schema, ...docs })
+
+/** Examples for validation_failed, in validation.ts's words. */
+const amountTooSmall: FieldError = { path: '/amount', message: 'must be at least 1' }
+export const limitTooLarge: FieldError = { path: '/query/limit', message: 'must be at most 100' }
+export const unknownField: FieldError = { path: '/note', message: 'is not a known field' }
+
 /**
  * A route's `response` schemas: the successes as given, and its problems grouped by status, with one example per code.
  * The type is that of the successes only, because problems are thrown and never sent by a handler.
+ * @param invalid what the example of validation_failed complains about
  */
-export function responses<S extends Record<number, unknown>>(success: S, codes: readonly ProblemCode[]): S {
+export function responses<S extends Record<number, unknown>>(
+  successes: S,
+  codes: readonly ProblemCode[],
+  invalid: FieldError = amountTooSmall,
+): S {
   const byStatus = Map.groupBy(new Set(codes), (code) => problemCodes[code].status)
-  const problems = [...byStatus].map(([status, group]) => [status, problemResponse(group)] as const)
-  const described = Object.entries(success).map(([status, schema]) => [
-    status,
-    { description: STATUS_CODES[status], ...(schema as object) },
-  ])
-  return { ...Object.fromEntries(described), ...Object.fromEntries(problems) }
+  const problems = [...byStatus].map(([status, group]) => [status, problemResponse(status, group, invalid)] as const)
+  const described = Object.entries(successes).map(([status, schema]) => {
+    const { headers, ...rest } = schema as Partial<SuccessDocs>
+    return [status, { description: STATUS_CODES[status], ...rest, headers: { ...headers, ...requestId } }] as const
+  })
+  return { ...Object.fromEntries(described), ...Object.fromEntries(problems) } as S
 }
 
-function problemResponse(codes: readonly ProblemCode[]) {
+function problemResponse(status: number, codes: readonly ProblemCode[], invalid: FieldError) {
   const examples = codes.map((code) => {
-    const errors = code === 'validation_failed' ? [{ path: '/amount', message: 'must be at least 1' }] : undefined
+    const errors = code === 'validation_failed' ? [invalid] : undefined
     const value = new Problem(code, errors && { errors }).toBody('0f1c6b1e-9a77-4a43-8d9f-1f0f3a5f6f0e')
     return [code, { value }] as const
   })
   return {
     description: codes.map((code) => `\`${code}\`: ${problemCodes[code].detail}`).join('\n\n'),
+    headers: { ...((status === 429 || status === 503) && retryAfter), ...requestId },
     content: { [PROBLEM_TYPE]: { schema: ref(ProblemSchema), examples: Object.fromEntries(examples) } },
   }
 }
@@ -79,11 +128,22 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
 
 /** What the route's code says already: who is identified needs the header, and noBody is no body. */
 function describe(schema: FastifySchema | undefined, route: RouteOptions): FastifySchema {
-  const { body, ...rest } = schema ?? {}
+  const { body, response, ...rest } = schema ?? {}
   const hooks = [route.onRequest].flat()
   return {
     ...rest,
     ...(body !== undefined && body !== noBody && { body }),
+    ...(response !== undefined && { response: withExamples(response as Record<string, object>) }),
     ...(hooks.includes(identify as never) && { security: [{ userId: [] }] }),
   }
+}
+
+/** Moves an answer's own example to where OpenAPI has it. Only in the document: the serialisers want the plain schema. */
+function withExamples(response: Record<string, { description?: string; headers?: Headers; example?: unknown }>) {
+  const entries = Object.entries(response).map(([status, schema]) => {
+    if (schema.example === undefined) return [status, schema] as const
+    const { description, headers, example, ...plain } = schema
+    return [status, { description, headers, content: { 'application/json': { schema: plain, example } } }] as const
+  })
+  return Object.fromEntries(entries)
 }

@@ -2,7 +2,7 @@
  * Idempotency keys: the answer to a request, stored in the transaction of its effect, so that a repeated request gets
  * the first one's answer and the effect happens once (draft-ietf-httpapi-idempotency-key-header).
  */
-import { and, eq, lt, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Clock } from './clock.ts'
@@ -90,7 +90,9 @@ export function idempotencyWrites(writer: Connection, clock: Clock) {
     .prepare()
   const purge = db
     .delete(t)
-    .where(lt(t.createdAt, p('before')))
+    .where(
+      sql`(${t.userId}, ${t.route}, ${t.key}) IN (SELECT user_id, route, key FROM idempotency_keys WHERE created_at < ${p('before')} LIMIT ${p('limit')})`,
+    )
     .prepare()
 
   return {
@@ -123,8 +125,8 @@ export function idempotencyWrites(writer: Connection, clock: Clock) {
       })
       return answer
     },
-    /** Deletes the answers that are no longer promised; returns how many. */
-    purge: (): number => purge.run({ before: clock.now() - IDEMPOTENCY_RETENTION_MS }).changes,
+    /** Deletes up to `limit` answers that are no longer promised; returns how many. */
+    purge: (limit: number): number => purge.run({ before: clock.now() - IDEMPOTENCY_RETENTION_MS, limit }).changes,
   }
 }
 

@@ -23,10 +23,11 @@ export const idempotencyHeader = Type.Object({
 export function idempotencyKey(request: IncomingMessage): string | undefined {
   const value = request.headers['idempotency-key']
   if (value === undefined) return undefined
-  // Node joins a repeated header with ", ", which would be a valid key: only the distinct values show it.
-  const once = request.headersDistinct['idempotency-key']?.length === 1
-  if (typeof value !== 'string' || !once || !/^[\x20-\x7e]{1,255}$/.test(value))
+  // Node joins a repeated header with ", ", which would be a valid key: only the raw headers show it.
+  const sent = request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'idempotency-key')
+  if (typeof value !== 'string' || sent.length !== 1 || !/^[\x20-\x7e]{1,255}$/.test(value)) {
     throw new Problem('idempotency_key_invalid')
+  }
   return value
 }
 

@@ -107,12 +107,17 @@ export function createLease(options: {
   async function tick(): Promise<void> {
     // Taken before the write: the others may have seen the old counter from this moment on.
     const now = clock.monotonic()
-    const wasHeld = held()
+    let wasHeld: boolean
     if (renewedAt > Number.NEGATIVE_INFINITY) {
-      renewedAt = (await write((tx) => tx.lease.renew())) ? now : Number.NEGATIVE_INFINITY
+      const renewed = await write((tx) => tx.lease.renew())
+      // Asked only now: the lease may have run out while the write waited.
+      wasHeld = held()
+      renewedAt = renewed ? now : Number.NEGATIVE_INFINITY
     } else {
       const { holder, counter } = read.current()
-      if (counter !== seen.counter) seen = { counter, since: now }
+      // The time after the read: a pause in between (SIGSTOP, a suspended machine) must not count as a standstill.
+      if (counter !== seen.counter) seen = { counter, since: clock.monotonic() }
+      wasHeld = false
       if (holder === null || now - seen.since >= LEASE_EXPIRES_MS) {
         if (await write((tx) => tx.lease.take(counter))) renewedAt = now
       }

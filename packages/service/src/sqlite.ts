@@ -35,7 +35,7 @@ export function openSqlite(file: string, migrations: readonly Migration[]): Sqli
   mkdirSync(dirname(file), { recursive: true })
   const writer = new Database(file, { timeout: OPEN_BUSY_MS })
   try {
-    writer.pragma('journal_mode = WAL')
+    switchToWal(writer)
     // better-sqlite3 turns a reopened WAL file to NORMAL, which loses acknowledged commits in a power cut.
     writer.pragma('synchronous = FULL')
     writer.pragma('foreign_keys = ON')
@@ -59,6 +59,23 @@ export function openSqlite(file: string, migrations: readonly Migration[]): Sqli
   } catch (error) {
     writer.close()
     throw error
+  }
+}
+
+/**
+ * Retried here because SQLite answers BUSY at once, whatever the busy timeout, to a process that switches a file to WAL
+ * while another one does the same. Blocks, as all of opening does, and only for the first moments of a new file.
+ */
+function switchToWal(db: Connection): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (const end = performance.now() + OPEN_BUSY_MS; ; Atomics.wait(pause, 0, 0, 5)) {
+    try {
+      db.pragma('journal_mode = WAL')
+      return
+    } catch (error) {
+      const busy = (error as { code?: unknown }).code === 'SQLITE_BUSY'
+      if (!busy || performance.now() > end) throw error
+    }
   }
 }
 

@@ -59,6 +59,8 @@ interface Member<Tx> {
 }
 
 type Outcome = { ok: true; value: unknown } | { ok: false; error: unknown }
+/** The whole transaction is gone, with why. */
+type Lost = { lost: unknown }
 
 export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: Clock }): UnitOfWork<Tx> {
   const { db, tx, clock } = options
@@ -139,7 +141,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
     const outcomes: Outcome[] = []
     for (const member of batch) {
       const outcome = await runMember(member)
-      if (!outcome) break
+      if ('lost' in outcome) break
       outcomes.push(outcome)
     }
     if (outcomes.length === batch.length && commit()) {
@@ -152,30 +154,33 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
     for (const member of batch) await runSingly(member)
   }
 
-  /** Runs one member in its savepoint; undefined when the whole transaction is lost. */
-  async function runMember(member: Member<Tx>): Promise<Outcome | undefined> {
+  /** Runs one member in its savepoint. */
+  async function runMember(member: Member<Tx>): Promise<Outcome | Lost> {
     try {
       run('SAVEPOINT member')
       const outcome = await call(member.work)
-      if (!db.inTransaction) return undefined
+      if (!db.inTransaction) return { lost: outcome.ok ? undefined : outcome.error }
       if (!outcome.ok) {
-        if (isStorageError(outcome.error)) return undefined
+        if (isStorageError(outcome.error)) return { lost: outcome.error }
         run('ROLLBACK TO member')
       }
       run('RELEASE member')
       return outcome
     } catch (error) {
-      if (isStorageError(error) || !db.inTransaction) return undefined
+      if (isStorageError(error) || !db.inTransaction) return { lost: error }
       throw error
     }
   }
 
   async function call(work: Work<Tx, unknown>): Promise<Outcome> {
-    // tx answers within the microtask queue, so an immediate that fires first proves a foreign await. The transaction
-    // stays open until the callback ends, however long: running the next member meanwhile would mix their savepoints.
+    // tx answers within the microtask queue, and the next tick comes when that has run dry: a callback that has not
+    // ended by then awaits something else. (An immediate would come too late: timers and I/O may run before it.) The
+    // transaction stays open until the callback ends, however long: running the next member meanwhile would mix their
+    // savepoints.
     let overran = false
-    const guard = setImmediate(() => {
-      overran = true
+    let ended = false
+    process.nextTick(() => {
+      overran = !ended
     })
     try {
       const value = await work(tx)
@@ -183,7 +188,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
     } catch (error) {
       return { ok: false, error: overran ? new ForeignAwait() : error }
     } finally {
-      clearImmediate(guard)
+      ended = true
     }
   }
 
@@ -191,8 +196,8 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
     let cause: unknown
     if (await begin(() => clock.monotonic() < member.deadline)) {
       const outcome = await runMember(member)
-      if (
-        outcome &&
+      if ('lost' in outcome) cause = outcome.lost
+      else if (
         commit((error) => {
           cause = error
         })

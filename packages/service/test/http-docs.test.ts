@@ -14,7 +14,7 @@ t.test('OpenAPI 3.1 from the routes', async (t) => {
   const { post } = document.paths['/orders']
   t.match(post.requestBody.content['application/json'].schema, { $ref: '#/components/schemas/NewOrder' })
   t.strictSame(post.security, [{ userId: [] }])
-  t.strictSame(Object.keys(post.responses), ['201', '400', '401', '413', '415'])
+  t.strictSame(Object.keys(post.responses), ['201', '400', '401', '413', '415', '429'])
   t.match(post.responses['201'], {
     description: 'Created',
     content: { 'application/json': { schema: { $ref: '#/components/schemas/Order' } } },

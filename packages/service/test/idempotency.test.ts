@@ -147,7 +147,7 @@ t.test('of racing requests one has the effect, the others get its answer', async
 
 t.test('an answer is kept for 25 h, then purged', async (t) => {
   const { clock, store, place } = openKeys(t)
-  const purge = () => store.write((tx) => tx.keys.purge())
+  const purge = () => store.write((tx) => tx.keys.purge(100))
   await place()
   clock.advance(HOUR_MS)
   await place({ key: 'k2' })

@@ -65,6 +65,7 @@ t.test('one who does not hold the lease stops without taking it from the holder'
   const first = holder()
   for (const other of all.filter((c) => c !== first)) await other.lease.stop()
   t.strictSame(await pass(3_000), { most: 1, order: [first.name] })
+  t.equal(first.acquired(), 1, 'without a gap')
 })
 
 t.test('a locked file makes nobody wrong', async (t) => {

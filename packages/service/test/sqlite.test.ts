@@ -1,13 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { isStorageError, openSqlite } from '../src/sqlite.ts'
+import { openSqlite } from '../src/sqlite.ts'
+import { isStorageError } from '../src/storage-error.ts'
 import { startInstance } from './support/instances.ts'
 import { noteMigrations, tempFile } from './support/notes-store.ts'
 
-const settings = ['journal_mode', 'synchronous', 'busy_timeout', 'foreign_keys'] as const
-const WAL_FULL = { journal_mode: 'wal', synchronous: 2, busy_timeout: 0, foreign_keys: 1 }
+const settings = ['journal_mode', 'synchronous', 'busy_timeout', 'foreign_keys', 'recursive_triggers'] as const
+const WAL_FULL = { journal_mode: 'wal', synchronous: 2, busy_timeout: 0, foreign_keys: 1, recursive_triggers: 1 }
 
 t.test('every open runs with WAL and synchronous=FULL, a reopened file too', (t) => {
   const file = tempFile(t)
@@ -58,6 +60,7 @@ t.test('migrations run once, in order, and all or none', (t) => {
   const broken = { name: 'notes/3', sql: 'CREATE TABLE half (id TEXT); INSERT INTO nowhere VALUES (1)' }
   openSqlite(file, noteMigrations).close()
   t.throws(() => openSqlite(file, [...noteMigrations, added, broken]), /no such table: nowhere/)
+  openSqlite(file, noteMigrations).close() // it would refuse a file that kept one of them
   for (let i = 0; i < 2; i += 1) {
     const { reader, close } = openSqlite(file, [...noteMigrations, added])
     t.equal(reader.prepare('SELECT value FROM counters').pluck().get(), 1)
@@ -84,6 +87,18 @@ t.test('several processes that open a new file at the same moment all succeed, a
     )
     close()
   }
+})
+
+t.test('opening waits for another process that is writing the first pages of the file', async (t) => {
+  const file = tempFile(t)
+  mkdirSync(dirname(file))
+  const [one, two] = [startInstance(t), startInstance(t)]
+  await two.ask(`open ${tempFile(t)}`, 'opened') // it is up, and acts at once on what it is told next
+  await one.ask(`lock ${file}`, 'locked') // the file has no WAL yet
+  const answer = two.ask(`open ${file}`, '')
+  await delay(200) // long enough for a refusal that does not wait
+  await one.ask('unlock', 'unlocked')
+  t.equal(await answer, 'opened')
 })
 
 t.test("which errors are the storage's trouble", (t) => {

@@ -72,6 +72,13 @@ export function unreadableBodies(fields: Readonly<Record<string, string>>): Refu
       status: 400,
       code: 'body_invalid_json',
     },
+    {
+      label: 'half of a surrogate pair',
+      payload: jsonOf({ ...fields, text: '"\\ud800"' }),
+      contentType: json,
+      status: 400,
+      code: 'body_invalid_json',
+    },
     { label: '17 KiB', payload: ' '.repeat(17 * 1024) + good, contentType: json, status: 413, code: 'body_too_large' },
     { label: 'text', payload: good, contentType: 'text/plain', status: 415, code: 'content_type_unsupported' },
     {

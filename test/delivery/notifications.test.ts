@@ -1,0 +1,24 @@
+/** The delivery suite on notifications-service: each order's letter is written once, numbered without gaps. */
+import { join } from 'node:path'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import t from 'tap'
+import { createHandlers } from '../../notifications-service/src/messages.ts'
+import { type NotificationsTx, openNotificationsStore } from '../../notifications-service/src/store/index.ts'
+import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
+
+const terms = { clock: systemClock, newId: uuidv7, mailing: false }
+
+const notifications: ConsumerUnderTest<NotificationsTx, 'orders.paid.v1'> = {
+  service: 'notifications-service',
+  type: 'orders.paid.v1',
+  data: (orderId) => ({ orderId, userId: 'ada', amount: 100, currency: 'RUB', description: 'a sun hat' }),
+  file: (dir) => join(dir, 'notifications.sqlite'),
+  open: (dataDir) => openNotificationsStore({ ...terms, dataDir }),
+  handlers: createHandlers(terms),
+  effects: `SELECT order_id AS key, count(*) AS times FROM letters WHERE kind = 'order_paid' GROUP BY order_id`,
+  // The newest letter's number is how many letters the user has.
+  disorder: `SELECT user_id FROM mailboxes WHERE last_seq <> (
+    SELECT count(*) FROM letters WHERE letters.user_id = mailboxes.user_id)`,
+}
+
+deliverySuite(t, 'notifications', notifications)

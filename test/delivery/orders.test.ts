@@ -1,0 +1,39 @@
+/** The delivery suite on orders-service: each order becomes paid, and says so, once. */
+import { join } from 'node:path'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import t from 'tap'
+import { handlers } from '../../orders-service/src/messages.ts'
+import { type OrdersTx, openOrdersStore } from '../../orders-service/src/store/index.ts'
+import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
+
+const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
+  service: 'orders-service',
+  type: 'payments.succeeded.v1',
+  data: (orderId) => ({ orderId, userId: 'ada', amount: 100, transactionId: orderId }),
+  file: (dir) => join(dir, 'orders.sqlite'),
+  open: (dataDir) => openOrdersStore({ dataDir, clock: systemClock, newId: uuidv7 }),
+  handlers,
+  prepare(tx, orderIds) {
+    const createdAt = systemClock.now()
+    for (const id of orderIds) {
+      tx.orders.add({
+        id,
+        userId: 'ada',
+        amount: 100,
+        currency: 'RUB',
+        description: 'a sun hat',
+        createdAt,
+        userRegistered: true,
+        createdEventId: uuidv7(),
+        sweepAt: createdAt + 600_000,
+      })
+    }
+  },
+  effects: `SELECT correlation_id AS key, count(*) AS times FROM outbox WHERE type = 'orders.paid.v1' GROUP BY 1`,
+  // Only a change of status emits, so each paid order has its event, and no other.
+  disorder: `
+    SELECT id FROM orders WHERE (status = 'paid') <> (id IN (
+      SELECT correlation_id FROM outbox WHERE type = 'orders.paid.v1'))`,
+}
+
+deliverySuite(t, 'orders', orders)

@@ -1,0 +1,8 @@
+/** A supervisor to be killed: starts a system in the folder of its first argument, prints the pids as JSON, stays. */
+import { startSystem } from '../../scripts/system.ts'
+import { natsServerProgram } from './nats.ts'
+
+const [, , dataDir] = process.argv
+if (!dataDir) throw new Error('usage: supervisor.ts <data folder>')
+const system = await startSystem({ dataDir, ports: 'free', natsServer: await natsServerProgram() })
+console.log(JSON.stringify([...system.processes.map(({ pid }) => pid), system.nats?.pid]))

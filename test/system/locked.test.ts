@@ -1,0 +1,103 @@
+/** A file locked from outside: 503 and nothing behind it, a process that goes on answering, and no poison. */
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import Database from 'better-sqlite3'
+import t, { type Test } from 'tap'
+import type { System } from '../../scripts/system.ts'
+import { newClaims } from '../support/audit.ts'
+import { dataDirOf, type Service } from '../support/books.ts'
+import { eventually } from '../support/eventually.ts'
+import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
+import { assertAudit, instanceUrl, untilSettled } from '../support/settle.ts'
+import { assertNoErrors, client, withSystem } from '../support/system.ts'
+
+/** Twice as long as a write may wait for its turn. */
+const LOCKED_MS = 10_000
+const LOAD_MS = 500
+const services = ['orders', 'payments', 'notifications'] as const
+
+t.test('a locked file', async (t) => {
+  const seed = newSeed()
+  t.comment(`seed ${seed}`)
+  await withSystem(t, {}, async (system) => {
+    const claims = newClaims()
+    const users = await fundedUsers(system.url, 5, claims)
+    const locks = [
+      ['orders', 'BEGIN IMMEDIATE'],
+      ['payments', 'BEGIN EXCLUSIVE'],
+      ['notifications', 'BEGIN IMMEDIATE'],
+    ] as const
+    for (const [service, begin] of locks) {
+      await t.test(`${service}: ${begin}`, async (t) => {
+        const load = startLoad({ t, url: system.url, seed, claims, users })
+        const live = pollLive(system)
+        await delay(LOAD_MS)
+        await lock(system, service, begin)
+        const freeAt = performance.now()
+        await delay(LOAD_MS)
+        const { answers, failures } = await live.stop()
+        await load.stop()
+        await untilSettled(t, system, `${service} unlocked`, freeAt)
+        t.comment(JSON.stringify(load.counts))
+        t.strictSame(failures, [], `/health/live answered all ${answers} times`)
+        t.ok(answers > 0)
+        t.strictSame(
+          Object.keys(load.counts).filter((outcome) => outcome !== '201' && outcome !== '503 store_unavailable'),
+          [],
+          'nothing but 201 and 503 was answered',
+        )
+        if (service !== 'notifications') t.ok(load.counts['503 store_unavailable'], 'writes were refused meanwhile')
+        assertAudit(t, system, claims)
+        await deadLettersNone(t, system)
+      })
+    }
+    assertNoErrors(t, system)
+  })
+})
+
+/** Holds the file for LOCKED_MS: no write of the service gets in between. */
+async function lock(system: System, service: Service, begin: string) {
+  const db = new Database(join(dataDirOf(system), `${service}.sqlite`), { timeout: 0 })
+  try {
+    const begun = () => {
+      db.exec(begin)
+      return true
+    }
+    await eventually(begun, { what: `${begin} on ${service}.sqlite` })
+    await delay(LOCKED_MS)
+    db.exec('ROLLBACK')
+  } finally {
+    db.close()
+  }
+}
+
+/** Asks every service for /health/live again and again. */
+function pollLive(system: System) {
+  let running = true
+  let answers = 0
+  const failures: string[] = []
+  const pollers = services.map(async (service) => {
+    const api = client(instanceUrl(system, service))
+    while (running) {
+      const { status } = await api('GET', '/health/live').catch((error: Error) => ({
+        status: `${error.cause ?? error}`,
+      }))
+      if (status === 200) answers += 1
+      else failures.push(`${service}: ${status}`)
+      await delay(20)
+    }
+  })
+  return {
+    async stop() {
+      running = false
+      await Promise.all(pollers)
+      return { answers, failures }
+    },
+  }
+}
+
+async function deadLettersNone(t: Test, system: System) {
+  for (const service of services) {
+    t.strictSame((await client(instanceUrl(system, service))('GET', '/admin/dead-letters')).body.items, [])
+  }
+}
