@@ -53,6 +53,7 @@ export const LedgerEntry = Type.Object(
   {
     id: Uuid,
     kind: Type.Enum(entryKinds, {
+      type: 'string',
       description: 'Gives the sign: deposit adds; withdrawal and debit (payment of an order) subtract.',
     }),
     amount: Amount,
@@ -80,6 +81,7 @@ export const NewOrder = Type.Object(
 export const orderStatuses = ['pending', 'paid', 'failed'] as const
 export type OrderStatus = (typeof orderStatuses)[number]
 export const OrderStatus = Type.Enum(orderStatuses, {
+  type: 'string',
   description: 'pending (its payment is under way), then for good paid or failed.',
 })
 export const Order = Type.Object(
@@ -137,6 +139,7 @@ export const Letter = Type.Object(
     id: Uuid,
     userId: UserId,
     kind: Type.Enum(letterKinds, {
+      type: 'string',
       description: 'order_paid and order_failed say how an order ended; message was sent with POST /notifications.',
     }),
     orderId: nullable(Uuid, 'The order that it is about; null for a message.'),
@@ -147,6 +150,7 @@ export const Letter = Type.Object(
     subject: Type.String({ description: 'One line.' }),
     body: Type.String({ description: 'Plain text of several lines.' }),
     mail: Type.Enum(mailStates, {
+      type: 'string',
       description: 'Whether it is mailed too: none (mailing is off or no address), queued, sent, failed.',
     }),
     createdAt: Timestamp,
@@ -205,9 +209,11 @@ export const ServiceStatus = Type.Object(
     version: Type.String({ description: 'Its version.' }),
     instance: Type.Integer({ description: 'Number of the instance that answered, from 1.' }),
     store: Type.Enum(['ok', 'failed'], {
+      type: 'string',
       description: 'failed = the database cannot be used; the three figures below are 0 then.',
     }),
     nats: Type.Enum(['ok', 'degraded'], {
+      type: 'string',
       description: 'degraded = no connection to the message broker; requests are still taken, events wait.',
     }),
     outboxBacklog: Type.Integer({ description: 'Events that are stored but not yet published.' }),

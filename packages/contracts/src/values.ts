@@ -58,4 +58,4 @@ export const Timestamp = Type.String({
 
 export const failureReasons = ['insufficient_funds', 'account_not_found'] as const
 export type FailureReason = (typeof failureReasons)[number]
-export const FailureReason = Type.Enum(failureReasons, { description: 'Why the payment was declined.' })
+export const FailureReason = Type.Enum(failureReasons, { type: 'string', description: 'Why the payment was declined.' })

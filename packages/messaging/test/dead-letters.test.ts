@@ -25,9 +25,7 @@ interface DeadLetterBody {
 }
 
 interface Desk {
-  get(
-    path: string,
-  ): Promise<{
+  get(path: string): Promise<{
     status: number
     body: { items: DeadLetterBody[]; next: string | null } & DeadLetterBody & { code: string }
   }>

@@ -11,7 +11,6 @@ export const idempotencyHeader = Type.Object({
     Type.String({
       description:
         'Any text of 1–255 printable ASCII characters that names this request. Sent again with the same body within 24 h, it gets the first answer again, with Idempotency-Replayed: true, and nothing happens twice.',
-      examples: ['4f1c2a52-order-1'],
     }),
   ),
 })

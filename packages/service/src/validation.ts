@@ -122,6 +122,7 @@ function pointerTo({ keyword, params }: ErrorObject): string {
   return name === undefined ? '' : `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`
 }
 
+const ONE_LINE = '^[^\\r\\n]*$'
 const formatNames: Record<string, string> = {
   email: 'an e-mail address',
   uuid: 'a UUID',
@@ -139,6 +140,8 @@ function messageOf({ keyword, params, message }: ErrorObject, noun: string): str
       return `is not a known ${noun}`
     case 'type':
       return `must be ${typeName(params.type)}`
+    case 'pattern':
+      return params.pattern === ONE_LINE ? 'must be one line' : `must match ${params.pattern}`
     case 'minimum':
       return `must be at least ${params.limit}`
     case 'maximum':
