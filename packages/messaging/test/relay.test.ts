@@ -229,7 +229,7 @@ t.test('a record that the file refused: adopted afterwards', async (t) => {
   })
 })
 
-t.test('a stranger writes to the stream, idle or in the middle of a batch: no row is missing', async (t) => {
+t.test('a stranger writes to the stream, idle or before a batch: no row is missing', async (t) => {
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
     let intrude = async () => {}
