@@ -141,7 +141,10 @@ async function stopped(t: Test, run: Run) {
 /** Events that were published, and that nobody had read when the broker lost them: only the outbox has them still. */
 async function wipedUnread(t: Test, { system, claims }: Run) {
   const readers = ['payments-service', 'notifications-service'].map((name) => system.process(name))
-  for (const reader of readers) reader.pause()
+  for (const reader of readers) {
+    // Not paused: the broker would send what they had asked for into their sockets.
+    await reader.terminate(10_000)
+  }
   const userId = `unread-${randomUUID().slice(0, 8)}`
   const email = `${userId}@example.com`
   const api = client(system.url, userId)
@@ -157,7 +160,10 @@ async function wipedUnread(t: Test, { system, claims }: Run) {
   const { storeDir } = await killNats(system)
   rmSync(storeDir, { recursive: true, force: true })
   const backAt = await startNats(system)
-  for (const reader of readers) reader.resume()
+  for (const reader of readers) {
+    reader.start()
+    reader.restart = true
+  }
   await untilSettled(t, system, 'broker back and empty, what it lost had been read by nobody', backAt)
   await untilOk(system)
   assertAudit(t, system, claims)

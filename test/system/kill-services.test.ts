@@ -1,9 +1,12 @@
 /** Each process in turn is killed under load and started again: nothing is lost, doubled or left lying. */
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import type { ManagedProcess } from '../../scripts/managed-process.ts'
 import type { System } from '../../scripts/system.ts'
 import { newClaims } from '../support/audit.ts'
+import { dataDirOf, services } from '../support/books.ts'
 import { eventually } from '../support/eventually.ts'
 import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
 import { assertAudit, leaseHolder, untilReady, untilSettled } from '../support/settle.ts'
@@ -11,6 +14,8 @@ import { assertNoErrors, client, withSystem } from '../support/system.ts'
 
 /** Lets the load get going before the kill, and go on after it. Nothing depends on how long this is. */
 const LOAD_MS = 700
+/** Long enough for messages to arrive that cannot be committed. */
+const LOCKED_MS = 500
 
 const seed = newSeed()
 t.comment(`seed ${seed}`)
@@ -60,14 +65,37 @@ t.test('two instances of each service, the one with the lease is killed', async 
 
 /** SIGKILL; resolves when the supervisor has started it again and everything is ready, the gateway's view included. */
 async function killUntilBack(t: Test, system: System, victim: ManagedProcess) {
-  const { pid } = victim
+  const { pid, name } = victim
+  const unlock = await lockOut(system, name)
   const killedAt = performance.now()
   t.ok(victim.kill('SIGKILL'), 'killed')
-  await eventually(() => victim.pid !== undefined && victim.pid !== pid, { what: `${victim.name} is started again` })
+  await eventually(() => victim.pid !== pid, { what: `${name} is gone` })
+  unlock()
+  await eventually(() => victim.pid !== undefined, { what: `${name} is started again` })
   await untilReady(system)
   await eventually(async () => (await client(system.url, 'x')('GET', '/orders')).status === 200, {
     what: 'orders answer',
   })
-  t.comment(`${victim.name} ready again ${((performance.now() - killedAt) / 1_000).toFixed(2)} s after SIGKILL`)
+  t.comment(`${name} ready again ${((performance.now() - killedAt) / 1_000).toFixed(2)} s after SIGKILL`)
   await delay(LOAD_MS)
+}
+
+/**
+ * Keeps a service's file locked for a moment, so that it dies with requests and messages that it has taken and not
+ * committed: what it had acknowledged or answered by then would be lost. Returns how to unlock.
+ */
+async function lockOut(system: System, name: string): Promise<() => void> {
+  const service = services.find((one) => name === `${one}-service`)
+  if (!service) return () => {}
+  const db = new Database(join(dataDirOf(system), `${service}.sqlite`), { timeout: 0 })
+  const begun = () => {
+    db.exec('BEGIN IMMEDIATE')
+    return true
+  }
+  await eventually(begun, { what: `${service}.sqlite is locked` })
+  await delay(LOCKED_MS)
+  return () => {
+    db.exec('ROLLBACK')
+    db.close()
+  }
 }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import type { System } from '../../scripts/system.ts'
-import { newClaims } from '../support/audit.ts'
+import { type Claims, newClaims } from '../support/audit.ts'
 import { dataDirOf, type Service } from '../support/books.ts'
 import { eventually } from '../support/eventually.ts'
 import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
@@ -48,7 +48,8 @@ t.test('a locked file', async (t) => {
         )
         if (service !== 'notifications') t.ok(load.counts['503 store_unavailable'], 'writes were refused meanwhile')
         assertAudit(t, system, claims)
-        await deadLettersNone(t, system)
+        await assertListed(t, system, claims, users[0] as string)
+        await assertNoDeadLetters(t, system)
       })
     }
     assertNoErrors(t, system)
@@ -96,7 +97,20 @@ function pollLive(system: System) {
   }
 }
 
-async function deadLettersNone(t: Test, system: System) {
+/** What a user sees in the list is exactly what got a 201. */
+async function assertListed(t: Test, system: System, claims: Claims, userId: string) {
+  const api = client(system.url, userId)
+  const listed: string[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { body } = await api('GET', `/orders?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)
+    listed.push(...body.items.map(({ id }: { id: string }) => id))
+    cursor = body.next
+  }
+  const accepted = [...claims.orders].filter(([, claim]) => claim.userId === userId).map(([id]) => id)
+  t.strictSame(listed.toSorted(), accepted.toSorted(), 'the list has exactly the accepted orders')
+}
+
+async function assertNoDeadLetters(t: Test, system: System) {
   for (const service of services) {
     t.strictSame((await client(instanceUrl(system, service))('GET', '/admin/dead-letters')).body.items, [])
   }
