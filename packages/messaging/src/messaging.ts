@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Broker } from './broker.ts'
 import { createConsumer, type Handlers } from './consumer.ts'
+import { createDurables } from './durables.ts'
 import { createDuty, type Duty, type DutyOptions } from './duty.ts'
 import { createRelay } from './relay.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
@@ -63,7 +64,8 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
 
   const stream: StreamDefinition | undefined = streams.find((s) => s.owner === service)
   if (stream) {
-    const shared = { stream, outbox: store.read.outbox, write, broker, lease, clock, logger }
+    const durables = createDurables({ stream, broker, clock, logger })
+    const shared = { stream, outbox: store.read.outbox, write, broker, durables, lease, clock, logger }
     const relay = createRelay({ ...shared, onPublished: (rows) => counters?.published.inc(rows) })
     duties.push(relay, createUpkeep({ ...shared, relay, retentionMs }))
     store.onCommit(relay.wake)

@@ -10,11 +10,12 @@
  *
  * Runs in the instance that holds the lease; records are fenced by it.
  */
-import { type StreamDefinition, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
+import type { StreamDefinition } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
 import type { Logger } from 'pino'
 import type { Broker } from './broker.ts'
+import { DELETION_PAUSE_MS, type Durables } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './outbox.ts'
 
@@ -22,17 +23,12 @@ import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './outbox
 const BATCH = 256
 /** The relay wakes after every commit; this is only the fallback. */
 const POLL_MS = 500
-/**
- * Between deleting and re-creating a stream or a durable: every subscriber hears that its durable is gone and drops what it had
- * fetched, so that no late ack hits a new message that has an old one's sequence.
- */
-export const DELETION_PAUSE_MS = 1_000
-
 export interface RelayOptions {
   stream: StreamDefinition
   outbox: OutboxReads
   write: <T>(work: (tx: { outbox: OutboxWrites; lease: LeaseWrites }) => T) => Promise<T>
   broker: Broker
+  durables: Durables
   lease: Lease
   clock: Clock
   logger: Logger
@@ -49,8 +45,7 @@ export interface Relay extends Duty {
 export const messageId = (row: { id: number; eventId: string }): string => `${row.eventId}.${row.id}`
 
 export function createRelay(options: RelayOptions): Relay {
-  const { stream, outbox, write, broker, lease, clock, logger } = options
-  const durables = subscriptions.filter((s) => s.stream === stream.name)
+  const { stream, outbox, write, broker, durables, lease, clock, logger } = options
   /** What is in the stream; undefined when that has to be found out. */
   let position: { id: number; seq: number } | undefined
   /** Whether the stream was given the limits that are configured now. */
@@ -140,7 +135,6 @@ export function createRelay(options: RelayOptions): Relay {
     }
     if (!limited) await broker.updateStream(stream)
     limited = true
-    await ensureDurables()
     const recorded = outbox.lastPublication()
     const from = { id: recorded?.lastId ?? 0, seq: recorded?.lastSeq ?? 0 }
     if (recorded) {
@@ -151,6 +145,7 @@ export function createRelay(options: RelayOptions): Relay {
     }
     // Purged by somebody, or by a late purge of the life before: the durables count as read what nobody has read.
     if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) return rebuild('its oldest messages are gone', signal)
+    await durables.mend(await durables.states(), state.lastSeq)
     if (state.lastSeq === from.seq) return from
     return (await adopt(from, state.lastSeq)) ?? rebuild('its newest messages are not from this outbox', signal)
   }
@@ -186,12 +181,8 @@ export function createRelay(options: RelayOptions): Relay {
       tx.lease.assertHeld()
       tx.outbox.restart(incarnation)
     })
-    await ensureDurables()
+    await durables.create()
     return { id: 0, seq: 0 }
-  }
-
-  async function ensureDurables(): Promise<void> {
-    await Promise.all(durables.map((durable: Subscription) => broker.createDurable(durable)))
   }
 
   return {

@@ -5,14 +5,15 @@
  * past it in this incarnation and ten minutes have passed since its publication. So as long as a row is kept, the
  * stream can be made anew from the outbox, and afterwards nobody needs it any more.
  */
-import { type StreamDefinition, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
+import type { StreamDefinition } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
 import type { Logger } from 'pino'
-import type { Broker, DurableState } from './broker.ts'
+import type { Broker } from './broker.ts'
+import { type Durables, floorOf } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { OutboxReads, OutboxWrites } from './outbox.ts'
-import { DELETION_PAUSE_MS, type Relay } from './relay.ts'
+import type { Relay } from './relay.ts'
 
 /** How long a published and acknowledged event is kept; also how long the inbox remembers. */
 export const RETENTION_MS = 10 * 60 * 1000
@@ -25,6 +26,7 @@ export interface UpkeepOptions {
   outbox: OutboxReads
   write: <T>(work: (tx: { outbox: OutboxWrites; lease: LeaseWrites }) => T) => Promise<T>
   broker: Broker
+  durables: Durables
   relay: Relay
   lease: Lease
   clock: Clock
@@ -33,8 +35,7 @@ export interface UpkeepOptions {
 }
 
 export function createUpkeep(options: UpkeepOptions): Duty {
-  const { stream, outbox, write, broker, relay, lease, clock, logger } = options
-  const durables = subscriptions.filter((s) => s.stream === stream.name)
+  const { stream, outbox, write, broker, durables, relay, lease, clock, logger } = options
   const retentionMs = options.retentionMs ?? RETENTION_MS
 
   /** What was purged last: a purge that failed, or that a crash prevented, is made up for. */
@@ -44,31 +45,16 @@ export function createUpkeep(options: UpkeepOptions): Duty {
     if (!relay.inSync()) return false
     // Read before the durables: what they have acknowledged by then is a lower bound.
     const before = await broker.stream(stream.name)
-    const states = await Promise.all(durables.map((s) => broker.durable(s)))
+    const states = await durables.states()
     const after = await broker.stream(stream.name)
     const whole = after !== undefined && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
     if (!before || !whole || after.incarnation !== outbox.incarnation()) {
       relay.resync()
       return false
     }
-    const healthy = await Promise.all(durables.map((s, i) => watch(s, states[i], after.lastSeq)))
-    if (!healthy.every(Boolean) || !relay.inSync()) return false
-    const floor = Math.min(...states.map((state) => (state ? floorOf(state, before.lastSeq) : 0)))
-    return retire(floor)
-  }
-
-  /**
-   * The watchdog: after the broker lost a tail, a durable that is ahead of its stream delivers nothing and says
-   * nothing. It is made anew (as is a missing one) and delivers all; the inboxes drop what they know.
-   */
-  async function watch(subscription: Subscription, state: DurableState | undefined, lastSeq: number): Promise<boolean> {
-    if (state && Math.max(state.ackFloor, state.delivered) <= lastSeq) return true
-    logger.info({ durable: subscription.durable, state, lastSeq }, 'making a durable anew')
     await write((tx) => tx.lease.assertHeld())
-    if (state) await broker.deleteDurable(subscription)
-    await clock.sleep(DELETION_PAUSE_MS)
-    await broker.createDurable(subscription)
-    return false
+    if (!(await durables.mend(states, after.lastSeq)) || !relay.inSync()) return false
+    return retire(floorOf(states, before.lastSeq))
   }
 
   async function retire(floor: number): Promise<boolean> {
@@ -89,7 +75,3 @@ export function createUpkeep(options: UpkeepOptions): Duty {
 
   return createDuty({ name: `upkeep ${stream.name}`, everyMs: EVERY_MS, round, lease, clock, logger })
 }
-
-/** Up to which sequence a durable needs nothing any more. */
-const floorOf = (state: DurableState, lastSeq: number): number =>
-  state.pending === 0 && state.ackPending === 0 ? lastSeq : state.ackFloor
