@@ -303,7 +303,7 @@ t.test('messages held over a disconnect: their acks never get out, they are deli
     await eventually(() => !life.broker.connected, { what: 'the loss is noticed' })
     await s.nats.start()
     await eventually(() => life.broker.connected, { what: 'reconnected' })
-    await s.raw.nc.flush()
+    await eventually(() => s.raw.nc.flush().then(() => true), { what: 'the observer is back, too' })
     for (const [i, delivery] of held.entries()) {
       if (i % 3 === 0) delivery.ack()
       else if (i % 3 === 1) delivery.term()
