@@ -1,6 +1,7 @@
 /** What the supervisor says about its processes: starts, deaths with the last errors of the log, restarts. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { relative } from 'node:path'
+import { BAD_CONFIG } from '@checkout/service/exit-codes.ts'
 import type { Death, ManagedProcess } from './managed-process.ts'
 
 /** So many deaths of one process before all were ready mean that it will not come up: its own message says why. */
@@ -20,6 +21,7 @@ export interface DeathWatch {
 /** `giveUp` is called when a process cannot be started. */
 export function watchDeaths(root: string, log: (line: string) => void, giveUp: (error: Error) => void): DeathWatch {
   let phase: 'starting' | 'running' | 'stopping' = 'starting'
+  let gaveUp = false
   const deaths = new Map<ManagedProcess, number>()
   const title = (p: ManagedProcess) => `${p.name} ${p.instance}`.padEnd(24)
 
@@ -32,12 +34,15 @@ export function watchDeaths(root: string, log: (line: string) => void, giveUp: (
     const count = (deaths.get(p) ?? 0) + 1
     deaths.set(p, count)
     if (phase === 'stopping') return
+    if (phase === 'starting' && gaveUp) return
     const next = restartInMs === null ? '' : `; starts again in ${(restartInMs / 1_000).toFixed(1)} s`
     log(`${title(p)} DIED (${reason})${next}`)
     const errors = lastErrors(p.logFile, logOffset)
     for (const line of errors) log(`    ${line}`)
-    if (phase === 'starting' && count >= DEATHS_WHILE_STARTING_MAX) {
+    const hopeless = reason === `exit code ${BAD_CONFIG}` || count >= DEATHS_WHILE_STARTING_MAX
+    if (phase === 'starting' && hopeless) {
       const file = p.logFile.startsWith(root) ? relative(root, p.logFile) : p.logFile
+      gaveUp = true
       const cause = errors.length > 0 ? `\n  ${errors.join('\n  ')}` : ''
       giveUp(new Error(`${p.name} ${p.instance} does not start (${reason}). Its log is ${file}${cause}`))
     }

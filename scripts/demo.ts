@@ -192,7 +192,7 @@ async function lettersScenario(user: string) {
     status: 201,
     expect: { id: user, email },
   })
-  await balance(user, 'Billing opened an account for the user', 0, true)
+  await balance(user, 'payments-service opened an account for the user', 0, true)
   await move(user, 'Put money on the account', 'deposit', 200_000, 200_000)
   await move(user, 'Take some of it back', 'withdrawal', 20_000, 180_000)
 

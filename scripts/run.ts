@@ -3,6 +3,7 @@
  * Variables: PORT, INSTANCES, NATS_URL, DATA_DIR, ORDERS_PORT, … (see README).
  */
 import { relative } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { killAll } from './managed-process.ts'
 import { readSettings } from './settings.ts'
 import { root, type System, startSystem } from './system.ts'
@@ -45,6 +46,16 @@ async function main(): Promise<number> {
   return 0
 }
 
+/** Whether orders-service is connected to the broker; it gets a moment for that. */
+async function brokerAnswers({ url }: System): Promise<boolean> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const status = (await (await fetch(`${url}/status/orders`)).json()) as { nats?: string }
+    if (status.nats === 'ok') return true
+    await delay(100)
+  }
+  return false
+}
+
 async function printReady(system: System) {
   const { nats } = system
   say()
@@ -52,6 +63,9 @@ async function printReady(system: System) {
   say(`  API documentation  ${system.url}/docs/`)
   say(`  logs               ${system.logsDir.startsWith(root) ? relative(root, system.logsDir) : system.logsDir}/`)
   say(`  broker             ${system.natsUrl}${nats ? '' : ' (not started here)'}`)
+  if (!nats && !(await brokerAnswers(system))) {
+    say('  The broker DOES NOT ANSWER: orders are taken and stay pending until it does.')
+  }
   say('Ctrl-C stops it.')
   say()
 }

@@ -35,6 +35,7 @@ export interface RoutesDeps {
 
 const OrderParams = Type.Object({ id: Type.String({ description: "The order's id, as POST /orders answered it." }) })
 const StatusFilter = Type.Enum(orderStatuses, {
+  type: 'string',
   description: 'Only the orders that are pending, paid or failed now; leave it out for all.',
 })
 const ifNoneMatch = Type.Object({

@@ -3,6 +3,7 @@ import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
+import { requireCurrency } from '@checkout/service/deployment.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
@@ -12,12 +13,14 @@ import { sweeper } from './sweep-pending.ts'
 
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ORDERS_PORT: Port(3001) }))
 const base = createBase('orders-service', packageJson.version, config)
-const store = openOrdersStore({ ...base, dataDir: config.DATA_DIR })
+const { CURRENCY: currency, DATA_DIR: dataDir } = config
+const store = openOrdersStore({ ...base, dataDir })
+await requireCurrency(store, { currency, dataDir })
 const messaging = createMessaging({ ...base, store, handlers, purge: (tx, limit) => tx.idempotency.purge(limit) })
 messaging.duty(sweeper({ ...base, store, messaging }))
 
 await runMessagingService(base, {
-  app: await buildApp({ ...base, store, currency: config.CURRENCY }),
+  app: await buildApp({ ...base, store, currency }),
   store,
   messaging,
   listen: { host: config.HOST, basePort: config.ORDERS_PORT, variable: 'ORDERS_PORT' },

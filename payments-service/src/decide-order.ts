@@ -3,7 +3,8 @@
  *
  * Inbox claim, decision, debit, ledger entry and the event that announces the outcome are one transaction. The
  * decision's primary key is the order, and it is never deleted: whatever is delivered again, under whichever event id
- * and however late, finds it and changes nothing. A decline sticks as well: a top-up does not turn it.
+ * and however late, finds it and changes nothing. A decline sticks as well: a top-up does not turn it. Two instances
+ * cannot both find no decision: a file has one writer at a time (BEGIN IMMEDIATE, see ADR 2).
  */
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
@@ -27,6 +28,7 @@ export function decideOrder(
   arrival: Arrival,
   terms: DecisionTerms,
 ): void {
+  // Whether it is new does not matter here: a known order is answered again, see repeat().
   tx.inbox.claim(event.id)
   const known = tx.decisions.find(event.data.orderId)
   if (known) repeat(tx, event, known, terms.clock)
@@ -95,9 +97,6 @@ function announce(
   if (transactionId !== null) {
     return tx.outbox.append('payments.succeeded.v1', { orderId, userId, amount, transactionId }, context)
   }
-  return tx.outbox.append(
-    'payments.failed.v1',
-    { orderId, userId, amount, reason: reason ?? 'insufficient_funds' },
-    context,
-  )
+  if (reason === null) throw new Error(`the decision on ${orderId} has neither a debit nor a reason`)
+  return tx.outbox.append('payments.failed.v1', { orderId, userId, amount, reason }, context)
 }

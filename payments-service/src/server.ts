@@ -3,6 +3,7 @@ import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
+import { requireCurrency } from '@checkout/service/deployment.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
@@ -11,8 +12,9 @@ import { openPaymentsStore } from './store/index.ts'
 
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, PAYMENTS_PORT: Port(3002) }))
 const base = createBase('payments-service', packageJson.version, config)
-const currency = config.CURRENCY
-const store = openPaymentsStore({ ...base, dataDir: config.DATA_DIR })
+const { CURRENCY: currency, DATA_DIR: dataDir } = config
+const store = openPaymentsStore({ ...base, dataDir })
+await requireCurrency(store, { currency, dataDir })
 const handlers = createHandlers({ ...base, currency })
 const messaging = createMessaging({ ...base, store, handlers, purge: (tx, limit) => tx.idempotency.purge(limit) })
 

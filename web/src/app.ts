@@ -1,4 +1,4 @@
-/** The web service: pages for people. Until the web UI comes these are two plain ones, without script. */
+/** The web service: pages for people. Two plain ones, without script. */
 import type { App } from '@checkout/service/app.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import type { Logger } from '@checkout/service/logging.ts'
@@ -18,15 +18,12 @@ const HOME = page(
   'Checkout',
   `<p>The checkout of an online shop: register, open an account, top it up, place an order. The money is debited
 exactly once, in the background, and a letter tells how it went.</p>
-<p>The web UI is not here yet. Everything works through the HTTP API already:</p>
-<ul>
-<li><a href="/docs/">API documentation</a>, where each call can be tried out</li>
-</ul>`,
+<p><a href="/docs/">API documentation</a>, where each call can be tried out.</p>`,
 )
 
 const DOCS = page(
   'API documentation',
-  `<p>Each service documents its own part. Say who you are with the header <code>X-User-Id</code>.</p>
+  `<p>Each service documents its own part. Click <em>Authorize</em> there and enter any user id, such as <code>ada</code>: it is sent as the header <code>X-User-Id</code>.</p>
 <ul>
 <li><a href="/docs/orders/">Orders</a>: users and orders</li>
 <li><a href="/docs/payments/">Payments</a>: accounts, deposits, withdrawals, the ledger</li>

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
 import { idempotencyMigrations, idempotencyWrites } from '@checkout/service/idempotency.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
@@ -12,11 +13,12 @@ import { userReads, userWrites } from './users.ts'
 export function openOrdersStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
   return openStore({
     file: join(dataDir, 'orders.sqlite'),
-    migrations: [...messagingMigrations, ...idempotencyMigrations, ...migrations],
+    migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
     clock,
     writes: (writer: Connection) => ({
       ...messagingWrites(writer, { source: '/orders-service', clock, newId }),
       idempotency: idempotencyWrites(writer, clock),
+      deployment: deploymentWrites(writer),
       users: userWrites(writer),
       orders: orderWrites(writer),
     }),

@@ -1,6 +1,7 @@
 /**
  * The broker on NATS JetStream: the only file that knows the NATS client. Works with nats-server from 2.9 on.
  */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
 import {
@@ -18,6 +19,7 @@ import {
   jetstreamManager,
   RetentionPolicy,
   StorageType,
+  type StreamInfo,
 } from '@nats-io/jetstream'
 import { connect, createInbox, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { Type } from 'typebox'
@@ -150,6 +152,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     async createStream(definition: StreamDefinition) {
       const info = await jsm().streams.add({
         name: definition.name,
+        description: `incarnation ${randomUUID()}`,
         subjects: [...definition.subjects],
         storage: StorageType.File,
         retention: RetentionPolicy.Limits,
@@ -159,6 +162,8 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       return streamState(info)
     },
     async updateStream({ name }) {
+      const { config } = await jsm().streams.info(name)
+      if (config.max_bytes === options.streamMaxBytes) return
       await jsm().streams.update(name, { max_bytes: options.streamMaxBytes })
     },
     async deleteStream(name) {
@@ -297,8 +302,9 @@ const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConf
   max_ack_pending: MAX_ACK_PENDING,
 })
 
-const streamState = (info: { created: string; state: { first_seq: number; last_seq: number } }): StreamState => ({
-  incarnation: info.created,
+// Not `created`: server 2.9 replaces it by the time of the last recovery when the configuration is updated.
+const streamState = (info: StreamInfo): StreamState => ({
+  incarnation: info.config.description ?? '',
   firstSeq: info.state.first_seq,
   lastSeq: info.state.last_seq,
 })

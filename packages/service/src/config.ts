@@ -1,6 +1,7 @@
 /** Configuration: environment variables, described by a TypeBox object, read once at start. */
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { BAD_CONFIG } from './exit-codes.ts'
 import { fromText } from './validation.ts'
 
 /** Variables that every service reads; spread them into the service's own schema. */
@@ -58,14 +59,14 @@ export function loadConfig<T extends TObject>(schema: T, env: NodeJS.ProcessEnv 
   return config as Static<T>
 }
 
-/** For server.ts: loadConfig, but a mistake is printed plainly to stderr and ends the process with code 1. */
+/** For server.ts: loadConfig, but a mistake is printed plainly to stderr and ends the process with code 78 (EX_CONFIG). */
 export function loadConfigOrExit<T extends TObject>(schema: T, env: NodeJS.ProcessEnv = process.env): Static<T> {
   try {
     return loadConfig(schema, env)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)
-    process.exit(1)
+    process.exit(BAD_CONFIG)
   }
 }
 

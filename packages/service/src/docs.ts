@@ -106,6 +106,8 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
       openapi: '3.1.0',
       info: { title: options.title, description: options.description, version: options.version },
       servers: [{ url: '/' }],
+      // The order of the page: what the service is for comes first, what its operators need last.
+      tags: ['users', 'orders', 'accounts', 'notifications', 'journeys', 'system', 'admin'].map((name) => ({ name })),
       components: {
         securitySchemes: {
           userId: { type: 'apiKey', in: 'header', name: 'X-User-Id', description: 'The id of the asking user.' },
@@ -128,14 +130,25 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
 
 /** What the route's code says already: who is identified needs the header, and noBody is no body. */
 function describe(schema: FastifySchema | undefined, route: RouteOptions): FastifySchema {
-  const { body, response, ...rest } = schema ?? {}
+  const { body, response, querystring, ...rest } = schema ?? {}
   const hooks = [route.onRequest].flat()
   return {
     ...rest,
     ...(body !== undefined && body !== noBody && { body }),
+    ...(querystring !== undefined && { querystring: withoutDefaulted(querystring as QuerySchema) }),
     ...(response !== undefined && { response: withExamples(response as Record<string, object>) }),
     ...(hooks.includes(identify as never) && { security: [{ userId: [] }] }),
   }
+}
+
+interface QuerySchema {
+  properties: Record<string, { default?: unknown }>
+  required?: string[]
+}
+
+/** A parameter with a default is always there for the handler, and optional for the client. */
+function withoutDefaulted({ required, ...schema }: QuerySchema): QuerySchema {
+  return { ...schema, required: (required ?? []).filter((name) => schema.properties[name]?.default === undefined) }
 }
 
 /** Moves an answer's own example to where OpenAPI has it. Only in the document: the serialisers want the plain schema. */

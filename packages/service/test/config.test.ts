@@ -74,7 +74,7 @@ t.test('a required variable without default', async (t) => {
   t.throws(() => loadConfig(required, {}), /ORDERS_URLS must be set to http URLs$/)
 })
 
-t.test('loadConfigOrExit prints the message without a stack and exits 1', async (t) => {
+t.test('loadConfigOrExit prints the message without a stack and exits 78', async (t) => {
   const script = `
     import { Type } from 'typebox'
     import { loadConfigOrExit, Port } from '${new URL('../src/config.ts', import.meta.url)}'
@@ -84,7 +84,7 @@ t.test('loadConfigOrExit prints the message without a stack and exits 1', async 
     cwd: import.meta.dirname,
   })
   await t.rejects(run, {
-    code: 1,
+    code: 78,
     stderr:
       'Bad configuration (environment variables):\n  ORDERS_PORT must be an integer from 1 to 65535, but is "abc"\n',
   })

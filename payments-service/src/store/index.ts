@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
 import { idempotencyMigrations, idempotencyWrites } from '@checkout/service/idempotency.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
@@ -13,11 +14,12 @@ import { migrations } from './tables.ts'
 export function openPaymentsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
   return openStore({
     file: join(dataDir, 'payments.sqlite'),
-    migrations: [...messagingMigrations, ...idempotencyMigrations, ...migrations],
+    migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
     clock,
     writes: (writer: Connection) => ({
       ...messagingWrites(writer, { source: '/payments-service', clock, newId }),
       idempotency: idempotencyWrites(writer, clock),
+      deployment: deploymentWrites(writer),
       accounts: accountWrites(writer),
       ledger: ledgerWrites(writer),
       decisions: decisionWrites(writer),

@@ -46,7 +46,7 @@ export const migrations: readonly Migration[] = [
         decided_at INTEGER NOT NULL,
         event_id TEXT NOT NULL, -- of the event that announces it, also when it is sent again
         emitted_at INTEGER NOT NULL,
-        -- The order's event as it arrived: id, place in the stream, delivery, time.
+        -- The order's event as it arrived: id, place in the stream, delivery, time. Only for the journey.
         cause_event_id TEXT NOT NULL,
         cause_seq INTEGER NOT NULL,
         cause_deliveries INTEGER NOT NULL,

@@ -1,0 +1,40 @@
+/** Clean stops and starts over the same data: nothing is lost, and nothing is done again. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { startSystem } from '../../scripts/system.ts'
+import { eventually } from '../support/eventually.ts'
+import { natsServerProgram } from '../support/nats.ts'
+import { client } from '../support/system.ts'
+
+const dataDir = mkdtempSync(join(tmpdir(), 'restart-'))
+t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+
+const start = async (env: NodeJS.ProcessEnv = {}) =>
+  startSystem({ dataDir, ports: 'free', natsServer: await natsServerProgram(), env })
+
+t.test('four runs over one folder: the streams are made once', async (t) => {
+  for (const run of [1, 2, 3, 4]) {
+    const system = await start()
+    const ada = client(system.url, 'ada')
+    if (run === 1) await ada('POST', '/users', { name: 'Ada', email: 'ada@example.com' })
+    await eventually(async () => (await ada('GET', '/accounts/me')).status === 200, { what: 'the account' })
+    await ada('POST', '/accounts/me/deposits', { amount: 100 })
+    const { body: order } = await ada('POST', '/orders', { amount: 60, description: `run ${run}` })
+    await eventually(async () => (await ada('GET', `/orders/${order.id}`)).body.status === 'paid', { what: 'paid' })
+    t.equal((await ada('GET', '/accounts/me')).body.balance, run * 40, 'the balance goes on from the run before')
+    const logs = ['orders-service-1', 'payments-service-1'].map((name) =>
+      readFileSync(join(system.logsDir, `${name}.log`), 'utf8'),
+    )
+    await system.stop()
+    const rebuilds = logs.join('').match(/making the stream anew/g)?.length ?? 0
+    t.equal(rebuilds, run === 1 ? 2 : 0, `run ${run}: streams made`)
+  }
+})
+
+t.test('data of another currency is refused at start', async (t) => {
+  await t.rejects(start({ CURRENCY: 'USD' }), {
+    message: /CURRENCY is USD, but the data in .* is in RUB: set CURRENCY=RUB, or DATA_DIR to another folder/,
+  })
+})
