@@ -4,6 +4,7 @@ import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-lett
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { deployment } from '@checkout/service/deployment.ts'
 import { idempotencyKeys } from '@checkout/service/idempotency.ts'
 import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import t from 'tap'
@@ -18,6 +19,6 @@ t.test('drizzle tables agree with the file', async (t) => {
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'orders.sqlite'))
   const messaging = [outboxTable, publications, streamIncarnation, inboxTable, deadLettersTable, handlerFailures]
-  const tables = [...messaging, idempotencyKeys, orders, users]
+  const tables = [...messaging, idempotencyKeys, deployment, orders, users]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

@@ -2,6 +2,8 @@
  * What a file was made for. Amounts are meaningless without their currency, and a deployment has one: a file that holds
  * another's money must not be served under this one's.
  */
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { BAD_CONFIG } from './exit-codes.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
@@ -16,16 +18,20 @@ export const deploymentMigrations: readonly Migration[] = [
   },
 ]
 
+export const deployment = sqliteTable('deployment', {
+  id: integer('id').primaryKey(),
+  currency: text('currency').notNull(),
+})
+
 export type DeploymentWrites = ReturnType<typeof deploymentWrites>
 
 export function deploymentWrites(writer: Connection) {
-  const insert = writer.prepare('INSERT INTO deployment (id, currency) VALUES (1, ?) ON CONFLICT DO NOTHING')
-  const select = writer.prepare('SELECT currency FROM deployment').pluck()
+  const db = drizzle(writer)
   return {
-    /** The file's currency: this one when it has none yet. */
+    /** The file's currency: this one when it has none yet. Asked for once, at start. */
     currency(currency: string): string {
-      insert.run(currency)
-      return select.get() as string
+      db.insert(deployment).values({ id: 1, currency }).onConflictDoNothing().run()
+      return db.select().from(deployment).get()?.currency ?? currency
     },
   }
 }
