@@ -111,8 +111,6 @@ export function deadLetterWrites(writer: Connection, options: { clock: Clock; ne
   }
 }
 
-export type DeadLetterReads = ReturnType<typeof deadLetterReads>
-
 export function deadLetterReads(reader: Connection) {
   const db = drizzle(reader)
   const p = sql.placeholder

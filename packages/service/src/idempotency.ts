@@ -64,8 +64,6 @@ export interface IdempotentRequest {
   readonly body: object
 }
 
-export type IdempotencyWrites = ReturnType<typeof idempotencyWrites>
-
 export function idempotencyWrites(writer: Connection, clock: Clock) {
   const db = drizzle(writer)
   const p = sql.placeholder
