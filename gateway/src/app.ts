@@ -9,6 +9,7 @@ import type { App } from '@checkout/service/app.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import type { Logger } from '@checkout/service/logging.ts'
 import { handleNotFound } from '@checkout/service/problem.ts'
+import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import { proxy } from './proxy.ts'
@@ -115,15 +116,9 @@ function registerHealth(app: App, upstreams: Upstreams) {
 
 function pipeUpgrades(app: App, upstream: Upstream, logger: Logger) {
   const upgrades = createUpgrades(upstream, logger)
-  // Clients may offer an upgrade anywhere (Java's sends `Upgrade: h2c` with each request); elsewhere it is ignored.
-  Object.assign(app.server, { shouldUpgradeCallback: isStream })
+  upgradeOnly(app.server, STREAM_PATH)
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     upgrades.accept(request, socket, head)
   })
   app.addHook('preClose', async () => upgrades.close())
-}
-
-function isStream({ url = '', headers, method }: IncomingMessage) {
-  const path = url.slice(0, url.length - queryOf(url).length)
-  return method === 'GET' && path === STREAM_PATH && headers.upgrade?.toLowerCase() === 'websocket'
 }

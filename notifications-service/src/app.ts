@@ -1,12 +1,21 @@
 /** notifications-service as an app that answers and never listens. */
-import { Journey, JourneyStep, Letter, LetterPage, NewMessage } from '@checkout/contracts/http.ts'
+import {
+  Journey,
+  JourneyStep,
+  Letter,
+  LetterPage,
+  NewMessage,
+  PushedLetter,
+  PushReady,
+} from '@checkout/contracts/http.ts'
 import type { Handlers } from '@checkout/messaging/consumer.ts'
 import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
 import type { App } from '@checkout/service/app.ts'
 import { letterRoutes, type RoutesDeps } from './routes.ts'
 import type { NotificationsTx } from './store/index.ts'
+import { type StreamDeps, streamRoute } from './stream.ts'
 
-export interface AppDeps extends ServiceAppDeps, RoutesDeps {
+export interface AppDeps extends ServiceAppDeps, RoutesDeps, StreamDeps {
   handlers: Handlers<NotificationsTx>
 }
 
@@ -16,10 +25,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     {
       part: 'notifications',
       handlers: deps.handlers,
-      schemas: [Letter, LetterPage, NewMessage, JourneyStep, Journey],
+      onCommitted: ({ data }) => deps.push.wake(data.userId),
+      schemas: [Letter, LetterPage, NewMessage, PushedLetter, PushReady, JourneyStep, Journey],
       docs: { description: 'Letters to the users: of joy for a paid order, of sorrow for a failed one.' },
     },
   )
   letterRoutes(app, deps)
+  await streamRoute(app, deps)
   return app
 }

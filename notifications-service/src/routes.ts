@@ -9,15 +9,17 @@ import { Problem } from '@checkout/service/problem.ts'
 import { Type } from 'typebox'
 import { journeyOf } from './journey.ts'
 import { toLetter } from './letter.ts'
+import type { Push } from './push.ts'
 import type { NotificationsStore } from './store/index.ts'
 import { type LetterTerms, writeMessage } from './write-letter.ts'
 
 export interface RoutesDeps {
   store: NotificationsStore
   terms: LetterTerms
+  push: Push
 }
 
-export function letterRoutes(app: App, { store, terms }: RoutesDeps): void {
+export function letterRoutes(app: App, { store, terms, push }: RoutesDeps): void {
   const tags = ['notifications']
 
   app.get(
@@ -68,6 +70,7 @@ export function letterRoutes(app: App, { store, terms }: RoutesDeps): void {
     },
     async ({ userId, body }, reply) => {
       const letter = await store.write((tx) => writeMessage(tx, userId, body, terms))
+      push.wake(userId)
       return reply.code(201).send(letter)
     },
   )

@@ -8,6 +8,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { createMailer } from './mailer.ts'
 import { createHandlers } from './messages.ts'
+import { createPush } from './push.ts'
 import { openNotificationsStore } from './store/index.ts'
 
 const mailConfig = {
@@ -16,22 +17,44 @@ const mailConfig = {
   ),
   MAIL_FROM: Type.String({ default: 'Shop <shop@localhost>', pattern: '@', description: 'an e-mail address' }),
 }
-const config = loadConfigOrExit(
-  Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, NOTIFICATIONS_PORT: Port(3003) }),
-)
+const streamConfig = {
+  NOTIFICATIONS_PORT: Port(3003),
+  ALLOWED_ORIGINS: Type.Array(Type.String({ pattern: '^https?://[^/]+$' }), {
+    default: [],
+    description: 'comma-separated origins such as https://shop.example',
+  }),
+}
+const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, ...streamConfig }))
 const base = createBase('notifications-service', packageJson.version, config)
 const { SMTP_URL: smtpUrl, MAIL_FROM: from } = config
 const store = openNotificationsStore({ ...base, dataDir: config.DATA_DIR })
 const terms = { ...base, mailing: smtpUrl !== undefined }
 const handlers = createHandlers(terms)
-const messaging = createMessaging({ ...base, store, handlers })
+const push = createPush({ ...base, store, signals: base.broker })
+const messaging = createMessaging({
+  ...base,
+  store,
+  handlers,
+  onCommitted: ({ data }) => push.wake(data.userId),
+})
 const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from, store })
 if (mailer) store.onCommit(messaging.duty(mailer).wake)
 
+push.start()
 await runMessagingService(base, {
-  app: await buildApp({ ...base, store, handlers, terms }),
+  app: await buildApp({
+    ...base,
+    store,
+    handlers,
+    terms,
+    push,
+    allowedOrigins: config.ALLOWED_ORIGINS,
+  }),
   store,
   messaging,
   listen: { host: config.HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
-  closers: [{ name: 'mailer', close: () => mailer?.close() }],
+  closers: [
+    { name: 'push', close: push.stop },
+    { name: 'mailer', close: () => mailer?.close() },
+  ],
 })

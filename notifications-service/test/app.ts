@@ -1,14 +1,17 @@
 /** The real app on a real file in a temporary folder; only the broker, which HTTP does not need, is absent. */
 import { join } from 'node:path'
 import type { CloudEvent, EventData } from '@checkout/contracts/events.ts'
+import type { Signals } from '@checkout/messaging/broker.ts'
 import type { Arrival } from '@checkout/messaging/consumer.ts'
+import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
 import pino from 'pino'
 import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { addContact } from '../src/add-contact.ts'
-import { buildApp } from '../src/app.ts'
+import { type AppDeps, buildApp } from '../src/app.ts'
 import { createHandlers } from '../src/messages.ts'
+import { createPush } from '../src/push.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
 import { writeOrderLetter } from '../src/write-letter.ts'
 
@@ -18,23 +21,41 @@ interface Test {
 
 type Result = CloudEvent<'orders.paid.v1'> | CloudEvent<'orders.failed.v1'>
 
+/** Never connected: push then works within this process only. */
+const unconnected = createJetStreamBroker({ url: 'nats://127.0.0.1:4222', name: 'test', streamMaxBytes: 1_000_000 })
+
 export async function notificationsApp(
   t: Test,
   {
     clock = systemClock,
     mailing = false,
     perMinute = 0,
-  }: { clock?: Clock; mailing?: boolean; perMinute?: number } = {},
+    stream = {},
+    signals = unconnected,
+    folder = temporaryFolder(),
+  }: {
+    clock?: Clock
+    mailing?: boolean
+    perMinute?: number
+    stream?: Pick<AppDeps, 'pingEveryMs' | 'slowMs'>
+    signals?: Signals
+    folder?: ReturnType<typeof temporaryFolder>
+  } = {},
 ) {
-  const { dataDir, remove } = temporaryFolder()
+  const { dataDir, remove } = folder
   const store = openNotificationsStore({ dataDir, clock, newId: uuidv7 })
   const terms = { clock, newId: uuidv7, mailing }
+  const logger = pino({ level: 'silent' })
+  const push = createPush({ store, signals, clock, logger })
   const app = await buildApp({
     store,
     terms,
+    push,
+    allowedOrigins: ['https://shop.example'],
+    ...stream,
     handlers: createHandlers(terms),
     broker: { connected: true },
-    logger: pino({ level: 'silent' }),
+    logger,
     metrics: createMetrics(),
     instance: 1,
     version: '1.2.3',
@@ -48,6 +69,8 @@ export async function notificationsApp(
   return {
     app,
     store,
+    push,
+    folder,
     file: join(dataDir, 'notifications.sqlite'),
     /** What the consumer does with orders.paid and orders.failed. */
     settled: (event: Result) => store.write((tx) => writeOrderLetter(tx, event, arrival, terms)),

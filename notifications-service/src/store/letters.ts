@@ -1,5 +1,5 @@
 import type { Connection } from '@checkout/service/sqlite.ts'
-import { and, asc, desc, eq, isNull, lt, lte, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, isNull, lt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { type LetterRow, letters, mailboxes } from './tables.ts'
 
@@ -91,6 +91,18 @@ export function letterReads(reader: Connection) {
     .orderBy(desc(letters.seq))
     .limit(p('limit'))
     .prepare()
+  const after = db
+    .select()
+    .from(letters)
+    .where(and(eq(letters.userId, p('userId')), gt(letters.seq, p('seq'))))
+    .orderBy(asc(letters.seq))
+    .limit(p('limit'))
+    .prepare()
+  const lastSeq = db
+    .select({ seq: mailboxes.lastSeq })
+    .from(mailboxes)
+    .where(eq(mailboxes.userId, p('userId')))
+    .prepare()
   const about = db
     .select()
     .from(letters)
@@ -106,6 +118,10 @@ export function letterReads(reader: Connection) {
   return {
     /** Newest first, before the number `before`. */
     list: (userId: string, before: number, limit: number): LetterRow[] => list.all({ userId, before, limit }),
+    /** Oldest first, after the number `seq`. */
+    after: (userId: string, seq: number, limit: number): LetterRow[] => after.all({ userId, seq, limit }),
+    /** The number of the user's newest letter; 0 when there is none. */
+    lastSeq: (userId: string): number => lastSeq.get({ userId })?.seq ?? 0,
     /** The letter about an order if it is this user's. */
     about: (orderId: string, userId: string): LetterRow | undefined => about.get({ orderId, userId }),
     /** Letters to be mailed now, longest waiting first. */

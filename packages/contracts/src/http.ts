@@ -163,6 +163,27 @@ export const Letter = Type.Object(
     examples: [examples.paidLetter, examples.failedLetter, examples.message],
   },
 )
+export const PushedLetter = Type.Object(
+  { type: Type.Literal('notification'), ...Letter.properties },
+  {
+    ...strict,
+    $id: 'PushedLetter',
+    description: 'A letter as it comes over the WebSocket: each one once per connection, in the order of seq.',
+    examples: [{ type: 'notification', ...examples.paidLetter }],
+  },
+)
+export const PushReady = Type.Object(
+  {
+    type: Type.Literal('ready'),
+    seq: Type.Integer({ minimum: 0, description: "The user's highest seq; 0 when there is no letter yet." }),
+  },
+  {
+    ...strict,
+    $id: 'PushReady',
+    description: 'Comes once per connection, after the backlog: what follows is live.',
+    examples: [{ type: 'ready', seq: examples.paidLetter.seq }],
+  },
+)
 export const LetterPage = page(Letter, {
   $id: 'LetterPage',
   description: 'One page of letters, newest first.',
@@ -252,6 +273,8 @@ export type Account = Static<typeof Account>
 export type LedgerEntry = Static<typeof LedgerEntry>
 export type Order = Static<typeof Order>
 export type Letter = Static<typeof Letter>
+export type PushedLetter = Static<typeof PushedLetter>
+export type PushReady = Static<typeof PushReady>
 export type JourneyStep = Static<typeof JourneyStep>
 export type Journey = Static<typeof Journey>
 export type ServiceStatus = Static<typeof ServiceStatus>

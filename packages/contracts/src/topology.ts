@@ -54,3 +54,6 @@ export const subscriptions: readonly Subscription[] = (Object.keys(readers) as E
 )
 
 export const publisherOf = (type: EventType): ServiceName => streamOf(type).owner
+
+/** The plain NATS subject that wakes the instances to which a user is connected: there may be a new letter. */
+export const pushSubject = (userId: string): string => `push.${userId}`

@@ -1,6 +1,6 @@
 /** What operators see of a service: `/admin/dead-letters` (own port only) and `/status/{part}` (also by the gateway). */
 
-import type { EventType } from '@checkout/contracts/events.ts'
+import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import * as examples from '@checkout/contracts/examples.ts'
 import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
 import { Timestamp } from '@checkout/contracts/values.ts'
@@ -67,6 +67,8 @@ export interface AdminOptions<Tx extends MessagingTx> {
   store: Store<Tx, MessagingReads>
   handlers: Handlers<Tx>
   clock: Clock
+  /** Called once a replayed event's effect is committed. */
+  onCommitted?: (event: AnyEvent) => void
 }
 
 /** Dead letters: list, look, replay through the local handler, discard. */
@@ -175,7 +177,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
 }
 
 async function replay<Tx extends MessagingTx>(
-  { store, handlers, clock }: AdminOptions<Tx>,
+  { store, handlers, clock, onCommitted }: AdminOptions<Tx>,
   row: DeadLetterRow,
 ): Promise<void> {
   try {
@@ -188,6 +190,7 @@ async function replay<Tx extends MessagingTx>(
       if (!tx.deadLetters.remove(row.id)) throw new Problem('dead_letter_not_found')
       await handler(tx, event, arrival)
     })
+    onCommitted?.(event)
   } catch (error) {
     if (error instanceof Problem || isStorageError(error)) throw error
     throw new Problem('replay_failed', { detail: `It failed again: ${(error as Error).message}` })

@@ -79,3 +79,22 @@ export interface Broker {
   deleteDurable(subscription: Subscription): Promise<void>
   pull(subscription: Subscription): Promise<Pull>
 }
+
+/**
+ * Plain NATS beside the streams: at most once, to whoever listens at that moment. A signal carries nothing but its
+ * subject and guarantees nothing: it says "look into your store", and whoever missed it looks a little later.
+ */
+export interface Signals extends Pick<Broker, 'connected' | 'onConnection'> {
+  /** Does nothing without a connection. */
+  signal(subject: string): void
+  /**
+   * Calls the listener with every signal on the subject, now or as soon as there is a connection, and over
+   * reconnects; returns a function that ends it.
+   */
+  onSignal(subject: string, listener: () => void): () => void
+  /**
+   * Resolves when the server listens for everything that `onSignal` asked for: signals sent from then on arrive. Without
+   * a connection, or when the server does not answer, it resolves all the same: `onConnection` tells when to look again.
+   */
+  listening(): Promise<void>
+}

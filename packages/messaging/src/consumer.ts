@@ -51,6 +51,8 @@ export interface ConsumerOptions<Tx extends ConsumerTx> {
   broker: Broker
   clock: Clock
   logger: Logger
+  /** Called once an event's effect is committed, before the ack, also for a duplicate. A crash can come before it. */
+  onCommitted?: (event: AnyEvent) => void
   onHandled?: (type: string, result: 'handled' | 'retried' | 'dead_lettered') => void
 }
 
@@ -109,6 +111,7 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
     try {
       const event = decode(delivery)
       await apply(subscription, event, delivery)
+      options.onCommitted?.(event)
       delivery.ack()
       options.onHandled?.(event.type, 'handled')
     } catch (error) {

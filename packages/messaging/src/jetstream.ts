@@ -21,15 +21,25 @@ import {
   StorageType,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import { connect, createInbox, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
+import {
+  connect,
+  createInbox,
+  headers,
+  type Msg,
+  type NatsConnection,
+  type Subscription as NatsSubscription,
+  nanos,
+} from '@nats-io/transport-node'
 import { Type } from 'typebox'
-import type { Broker, Delivery, DurableState, Outgoing, Pull, StreamState } from './broker.ts'
+import type { Broker, Delivery, DurableState, Outgoing, Pull, Signals, StreamState } from './broker.ts'
 
 /** A dead broker is noticed within about two of these. */
 const PING_INTERVAL_MS = 2_000
 const RECONNECT_WAIT_MS = 250
 const REQUEST_TIMEOUT_MS = 3_000
 const DRAIN_MS_MAX = 1_000
+/** Nobody waits longer for a server that stands still to take a subscription. */
+const LISTENING_WAIT_MS = 500
 /** An unacknowledged message moves on to another instance after this long: a killed one's do in seconds. */
 export const ACK_WAIT_MS = 5_000
 /** Messages that one instance fetches ahead of its work. */
@@ -61,7 +71,7 @@ export interface JetStreamOptions {
   readonly streamMaxBytes: number
 }
 
-export interface JetStreamBroker extends Broker {
+export interface JetStreamBroker extends Broker, Signals {
   /** Connects, for as long as it takes. Resolves at the first connection. */
   connect(): Promise<void>
   close(): Promise<void>
@@ -75,6 +85,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   let connected = false
   let closing = false
   const listeners = new Set<(connected: boolean) => void>()
+  const signalListeners = new Map<string, { listener: () => void; subscription?: NatsSubscription }>()
 
   const setConnected = (value: boolean) => {
     if (connected === value) return
@@ -106,6 +117,15 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     return undefined
   }
 
+  function subscribe(connection: NatsConnection, subject: string): void {
+    const entry = signalListeners.get(subject)
+    if (!entry) return
+    const callback = (error: Error | null) => {
+      if (!error) entry.listener()
+    }
+    entry.subscription = connection.subscribe(subject, { callback })
+  }
+
   async function watch(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' || status.type === 'staleConnection') setConnected(false)
@@ -130,6 +150,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       js = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS })
       manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
       publisher = createPublisher(connection)
+      for (const subject of signalListeners.keys()) subscribe(connection, subject)
       void watch(connection)
       setConnected(true)
     },
@@ -143,6 +164,23 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       if (drained) await Promise.race([drained, delay(DRAIN_MS_MAX, undefined, { ref: false })])
       await nc?.close()
       setConnected(false)
+    },
+
+    signal(subject) {
+      if (connected) nc?.publish(subject)
+    },
+    onSignal(subject, listener) {
+      if (signalListeners.has(subject)) throw new Error(`somebody listens on ${subject} already`)
+      signalListeners.set(subject, { listener })
+      if (nc && !closing) subscribe(nc, subject)
+      return () => {
+        signalListeners.get(subject)?.subscription?.unsubscribe()
+        signalListeners.delete(subject)
+      }
+    },
+    async listening() {
+      if (!connected || !nc) return
+      await Promise.race([nc.flush().catch(() => undefined), delay(LISTENING_WAIT_MS, undefined, { ref: false })])
     },
 
     async stream(name) {

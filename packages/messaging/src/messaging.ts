@@ -1,5 +1,5 @@
 /** A service's part in the messaging: consumers in every instance; relay, upkeep and clean-up in the one with the lease. */
-import type { EventType } from '@checkout/contracts/events.ts'
+import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import { type ServiceName, type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import { createLease, type Lease } from '@checkout/service/lease.ts'
@@ -26,6 +26,8 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   metrics?: Registry
   /** How long outbox rows and inbox ids are kept, ms; ten minutes unless a test says otherwise. */
   retentionMs?: number
+  /** See ConsumerOptions: for wake-ups, which may get lost. */
+  onCommitted?: (event: AnyEvent) => void
   /** More to clean up than the inbox, at most `limit` rows; returns how many were deleted. */
   purge?: (tx: Tx, limit: number) => number
 }
@@ -53,6 +55,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     broker,
     clock,
     logger,
+    ...(options.onCommitted && { onCommitted: options.onCommitted }),
     onHandled: (type, result) => counters?.handled.inc({ type, result }),
   })
   const duties: Duty[] = []

@@ -1,4 +1,5 @@
 /** What the services that take part in the messaging have in common: their base, their app, their run from start to end. */
+import type { AnyEvent } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/topology.ts'
 import type { App } from '@checkout/service/app.ts'
 import { type Clock, type NewId, systemClock, uuidv7 } from '@checkout/service/clock.ts'
@@ -73,6 +74,7 @@ export async function buildServiceApp<Tx extends MessagingTx>(
   own: {
     part: 'orders' | 'payments' | 'notifications'
     handlers: Handlers<Tx>
+    onCommitted?: (event: AnyEvent) => void
     schemas: readonly TSchema[]
     docs: Pick<DocsOptions, 'description'>
   },
@@ -87,7 +89,8 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     health: { store: store.usable, nats: () => broker.connected },
   })
   registerStatus(app, { ...deps, part: own.part })
-  registerDeadLetters(app, { store, handlers: own.handlers, clock: deps.clock })
+  const { handlers, onCommitted } = own
+  registerDeadLetters(app, { store, handlers, clock: deps.clock, ...(onCommitted && { onCommitted }) })
   return app
 }
 

@@ -40,6 +40,7 @@ export const problemCodes = {
   balance_limit: define(409, 'The balance would exceed the largest one that can be kept. Use a smaller amount.'),
   replay_failed: define(409, 'The message failed again. Mend what its error names, then replay it, or discard it.'),
   dead_letter_not_found: define(404, 'There is no such dead letter. GET /admin/dead-letters lists them.'),
+  upgrade_required: define(426, 'This path is a WebSocket. Connect with a WebSocket client.'),
   origin_forbidden: define(403, 'Pages of this origin may not connect. Add the origin to ALLOWED_ORIGINS.'),
   request_malformed: define(400, 'This is not a well-formed HTTP/1.1 request.'),
   request_timeout: define(408, 'The request did not arrive in time. Send it again.'),

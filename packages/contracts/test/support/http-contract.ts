@@ -59,6 +59,8 @@ const contractCodes = new Set([
   'balance_limit',
   'insufficient_funds',
   'order_not_found',
+  'origin_forbidden',
+  'upgrade_required',
 ])
 const adminCodes = new Set(['dead_letter_not_found', 'replay_failed'])
 

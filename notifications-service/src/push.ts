@@ -1,0 +1,204 @@
+/**
+ * Push: every letter to every connection of its user, once and in order, on whichever instance the connection is.
+ *
+ * SQLite is the source; NATS only wakes. A connection remembers the number of the letter that it was sent last, and is
+ * sent everything after it: on connect, on a wake-up, when the connection to NATS comes back, and every five seconds
+ * for all connections together. So nothing depends on a wake-up's arrival, and nothing is sent twice.
+ */
+import type { PushedLetter, PushReady } from '@checkout/contracts/http.ts'
+import { pushSubject } from '@checkout/contracts/topology.ts'
+import type { Signals } from '@checkout/messaging/broker.ts'
+import type { Clock } from '@checkout/service/clock.ts'
+import type { Logger } from 'pino'
+import { toLetter } from './letter.ts'
+import type { NotificationsStore } from './store/index.ts'
+
+/** Letters read and sent at once; the next ones are read when these have left, so that is all a connection can hold. */
+const PAGE = 50
+/** How long a letter can stay unnoticed when its wake-up got lost. */
+const CHECK_EVERY_MS = 5_000
+/** The event loop gets its turn after so many. */
+const CHECK_USERS_AT_ONCE = 250
+
+/** The far end of a connection. */
+export interface Receiver {
+  /** Resolves when the texts have left this process: true, or false when the connection has ended. */
+  send(texts: readonly string[]): Promise<boolean>
+}
+
+export interface Push {
+  /**
+   * Sends the letters after `since` (without it: none that exist already), then `ready`, then every new one.
+   * Returns a function for when the connection has ended.
+   */
+  connect(receiver: Receiver, userId: string, since: number | undefined): () => void
+  /** A letter to the user is committed: tells the connections here and the other instances. */
+  wake(userId: string): void
+  start(): void
+  stop(): void
+}
+
+interface Connection {
+  readonly userId: string
+  readonly receiver: Receiver
+  readonly since: number | undefined
+  /** Whether wake-ups reach it; nothing is read before. */
+  listening: boolean
+  /** Of the letter that was sent last; undefined until the first read. */
+  sentSeq: number | undefined
+  ready: boolean
+  pumping: boolean
+  /** Woken while it was pumping: it has to look once more. */
+  again: boolean
+  ended: boolean
+}
+
+interface Listener {
+  readonly connections: Set<Connection>
+  readonly off: () => void
+}
+
+export function createPush(options: {
+  store: NotificationsStore
+  signals: Signals
+  clock: Clock
+  logger: Logger
+  onSent?: (letters: number) => void
+}): Push {
+  const { store, signals, clock, logger, onSent } = options
+  const { letters } = store.read
+  const users = new Map<string, Listener>()
+  const stopping = new AbortController()
+  let unlisten = () => {}
+
+  function connect(receiver: Receiver, userId: string, since: number | undefined): () => void {
+    const flags = { listening: false, ready: false, pumping: false, again: false, ended: false }
+    const connection: Connection = { userId, receiver, since, sentSeq: undefined, ...flags }
+    const user = users.get(userId) ?? listenFor(userId)
+    user.connections.add(connection)
+    void begin(connection)
+    return () => {
+      connection.ended = true
+      if (!user.connections.delete(connection) || user.connections.size > 0) return
+      user.off()
+      users.delete(userId)
+    }
+  }
+
+  function listenFor(userId: string): Listener {
+    const connections = new Set<Connection>()
+    const off = signals.onSignal(pushSubject(userId), () => pumpAll(connections))
+    const listener = { connections, off }
+    users.set(userId, listener)
+    return listener
+  }
+
+  /** First the wake-ups, then the read: a letter that is committed after the read announces itself. */
+  async function begin(connection: Connection): Promise<void> {
+    await signals.listening()
+    connection.listening = true
+    await pump(connection)
+  }
+
+  function pumpAll(connections: Iterable<Connection>): void {
+    for (const connection of connections) void pump(connection)
+  }
+
+  /** Sends what is not sent. One at a time per connection: `again` makes the running one look once more. */
+  async function pump(connection: Connection): Promise<void> {
+    if (connection.pumping) {
+      connection.again = true
+      return
+    }
+    connection.pumping = true
+    do {
+      connection.again = false
+    } while (((await sendPage(connection)) || connection.again) && !connection.ended)
+    connection.pumping = false
+  }
+
+  /** Returns whether there may be more. */
+  async function sendPage(connection: Connection): Promise<boolean> {
+    if (!connection.listening) return false
+    const page = reading(() => {
+      connection.sentSeq ??= firstSeq(connection)
+      return letters.after(connection.userId, connection.sentSeq, PAGE)
+    })
+    if (page === undefined) return false
+    const last = page.at(-1)
+    if (last) {
+      if (!(await connection.receiver.send(page.map(frame)))) return false
+      connection.sentSeq = last.seq
+      onSent?.(page.length)
+    }
+    if (page.length === PAGE) return true
+    if (!connection.ready) {
+      connection.ready = true
+      const ready: PushReady = { type: 'ready', seq: connection.sentSeq ?? 0 }
+      await connection.receiver.send([JSON.stringify(ready)])
+    }
+    return false
+  }
+
+  /** More than there is means that the file was restored from an older copy: the client has to begin anew. */
+  function firstSeq({ userId, since }: Connection): number {
+    const highest = letters.lastSeq(userId)
+    if (since === undefined) return highest
+    return since > highest ? 0 : since
+  }
+
+  /** What cannot be read now is read on the next check. */
+  function reading<T>(read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (error) {
+      logger.warn({ err: error }, 'the letters cannot be read; connections wait for the next check')
+      return undefined
+    }
+  }
+
+  /** Looks for letters that nobody announced. */
+  async function check(): Promise<void> {
+    let looked = 0
+    for (const [userId, { connections }] of users) {
+      const highest = reading(() => letters.lastSeq(userId))
+      if (highest === undefined) return
+      for (const connection of connections) {
+        if (!connection.ready || (connection.sentSeq ?? 0) < highest) void pump(connection)
+      }
+      looked += 1
+      if (looked % CHECK_USERS_AT_ONCE === 0) await new Promise(setImmediate)
+    }
+  }
+
+  async function checkForEver(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(CHECK_EVERY_MS, stopping.signal)
+      await check()
+    }
+  }
+
+  return {
+    connect,
+    wake(userId) {
+      // Here without the way over NATS: sooner, and also without NATS.
+      pumpAll(users.get(userId)?.connections ?? [])
+      signals.signal(pushSubject(userId))
+    },
+    start() {
+      unlisten = signals.onConnection((connected) => {
+        if (connected) void signals.listening().then(check)
+      })
+      void checkForEver()
+    },
+    stop() {
+      stopping.abort()
+      unlisten()
+    },
+  }
+}
+
+function frame(row: Parameters<typeof toLetter>[0]): string {
+  const pushed: PushedLetter = { type: 'notification', ...toLetter(row) }
+  return JSON.stringify(pushed)
+}

@@ -1,0 +1,219 @@
+/** The WebSocket: who may connect, and how a connection ends. What is sent over it is push.ts's. */
+import { PushedLetter, ref } from '@checkout/contracts/http.ts'
+import type { App } from '@checkout/service/app.ts'
+import { identityErrors, responses, success } from '@checkout/service/docs.ts'
+import { parseUserId } from '@checkout/service/identity.ts'
+import { Problem } from '@checkout/service/problem.ts'
+import { upgradeOnly } from '@checkout/service/upgrade.ts'
+import websocket from '@fastify/websocket'
+import type { FastifyRequest } from 'fastify'
+import { Counter, Gauge, type Registry } from 'prom-client'
+import { Type } from 'typebox'
+import type { WebSocket } from 'ws'
+import type { Push } from './push.ts'
+import type { NotificationsStore } from './store/index.ts'
+
+export const STREAM_PATH = '/notifications/stream'
+/** Clients have nothing to say: what they send is ignored, and too much of it ends the connection. */
+const MAX_PAYLOAD_BYTES = 4 * 1024
+const PING_EVERY_MS = 20_000
+const SLOW_MS = 10_000
+/** How long a client that is no longer wanted may take to answer the close frame. */
+const CLOSE_MS = 1_000
+
+/** RFC 6455, 7.4.1, and the registry that it opens. */
+export const closeCodes = { restart: 1012, tooSlow: 1013 } as const
+
+export interface StreamDeps {
+  push: Push
+  store: NotificationsStore
+  readonly metrics: Registry
+  /** Origins whose pages may connect, beside the gateway's own; such as https://shop.example. */
+  allowedOrigins: readonly string[]
+  /** A connection that has not answered the ping before is dead, and ended at the next one; 20 s unless a test says so. */
+  pingEveryMs?: number
+  /** What is sent at once has to leave within this; 10 s unless a test says otherwise. */
+  slowMs?: number
+}
+
+const description = `A WebSocket. The server sends JSON texts: the letters after \`since\`, oldest first, then
+\`{"type":"ready","seq":N}\` with the user's highest number, then every new letter as it is written, each one with
+\`"type":"notification"\`. A connection gets each letter once and in the order of \`seq\`; a client that
+connects again with the last \`seq\` it has seen misses nothing. Without \`since\` there is no backlog; a \`since\` that is
+higher than the user's highest number counts as 0. Clients tell letters apart by \`id\`, and have nothing to send.
+
+The server closes with 1009 when a client sends more than 4 KiB at once, with 1012 when it stops (connect again at once:
+another instance takes over), and with 1013 when the client reads too slowly (connect again with \`since\`).`
+
+export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
+  const { push, store, allowedOrigins, slowMs = SLOW_MS } = deps
+  const open = new Set<WebSocket>()
+  await app.register(websocket, {
+    options: { maxPayload: MAX_PAYLOAD_BYTES, perMessageDeflate: false },
+    // A frame that is too large or broken: ws has sent the close code that says so, and reads no more.
+    errorHandler: (error, socket, request) => {
+      request.log.debug({ err: error }, 'a WebSocket client broke the protocol')
+      cut(socket, CLOSE_MS)
+    },
+    preClose: (done) => void closeAll(open).then(() => done()),
+  })
+  upgradeOnly(app.server, STREAM_PATH)
+  const onSlow = registerMetrics(deps.metrics, open)
+  const heartbeat = setInterval(() => ping(open), deps.pingEveryMs ?? PING_EVERY_MS)
+  app.addHook('onClose', async () => clearInterval(heartbeat))
+  const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()))
+
+  app.route({
+    method: 'GET',
+    url: STREAM_PATH,
+    onRequest: (request, reply, done) => {
+      // The plugin destroys the connection behind every answer that is not an upgrade; clients must not reuse it.
+      if (request.ws) reply.header('connection', 'close')
+      refuseForeignOrigin(request, origins)
+      request.userId = userOf(request)
+      done()
+    },
+    schema: {
+      tags: ['notifications'],
+      operationId: 'streamNotifications',
+      summary: 'Get letters as they are written (WebSocket)',
+      description,
+      querystring: Type.Object(
+        {
+          userId: Type.Optional(
+            Type.String({
+              description: 'The user, where X-User-Id cannot be sent, as in browsers.',
+              examples: ['ada'],
+            }),
+          ),
+          since: Type.Optional(
+            Type.Integer({ minimum: 0, description: 'The last seq that the client has seen; 0 = from the beginning.' }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      response: responses(
+        { 101: success(ref(PushedLetter), { description: 'The WebSocket is open; each text is one of these.' }) },
+        [...identityErrors, 'validation_failed', 'origin_forbidden', 'upgrade_required', 'store_unavailable'],
+        { path: '/query/since', message: 'must be at least 0' },
+      ),
+    },
+    preHandler: (_request, _reply, done) => {
+      if (!store.usable()) throw new Problem('store_unavailable')
+      done()
+    },
+    handler: () => {
+      throw new Problem('upgrade_required', { headers: { upgrade: 'websocket', connection: 'upgrade' } })
+    },
+    wsHandler: (socket, { userId, query, log }) => {
+      open.add(socket)
+      const disconnect = push.connect(
+        { send: sender(socket, slowMs, onSlow) },
+        userId,
+        (query as { since?: number }).since,
+      )
+      log.info({ userId }, 'WebSocket open')
+      socket.on('pong', () => unanswered.delete(socket))
+      socket.on('close', (code) => {
+        open.delete(socket)
+        disconnect()
+        log.info({ userId, code }, 'WebSocket closed')
+      })
+    },
+  })
+}
+
+/** Browsers name the page's origin, and cannot be made to lie; other clients name none. */
+function refuseForeignOrigin({ headers, host }: FastifyRequest, allowed: ReadonlySet<string>): void {
+  const { origin } = headers
+  if (origin === undefined || allowed.has(origin.toLowerCase())) return
+  const [forwarded] = String(headers['x-forwarded-host'] ?? host).split(',')
+  const scheme = origin.slice(0, origin.indexOf(':'))
+  // Both parsed, so that a port that is the scheme's default makes no difference.
+  const own = URL.parse(`${scheme}://${forwarded?.trim()}`)
+  if (URL.parse(origin)?.host !== own?.host || own === null) throw new Problem('origin_forbidden')
+}
+
+/** @throws Problem user_id_required, user_id_invalid */
+function userOf({ headers, query }: FastifyRequest): string {
+  const asked = (query as { userId?: string | string[] }).userId || undefined
+  const header = headers['x-user-id'] || undefined
+  const given = header ?? asked
+  if (given === undefined) throw new Problem('user_id_required')
+  const userId = parseUserId(given)
+  if (asked !== undefined && asked !== userId) {
+    throw new Problem('user_id_invalid', {
+      detail: 'The header X-User-Id and the parameter userId name different users.',
+    })
+  }
+  return userId
+}
+
+const sender = (socket: WebSocket, slowMs: number, onSlow: () => void) => (texts: readonly string[]) =>
+  new Promise<boolean>((resolve) => {
+    if (socket.readyState !== socket.OPEN) return resolve(false)
+    const slow = setTimeout(() => {
+      onSlow()
+      // Behind everything that it has not read yet, so it gets the same time again.
+      close(socket, closeCodes.tooSlow, 'reads too slowly', slowMs)
+      resolve(false)
+    }, slowMs)
+    let left = texts.length
+    const sent = (error?: Error | null) => {
+      left -= 1
+      if (left > 0 && !error) return
+      clearTimeout(slow)
+      resolve(!error)
+    }
+    for (const text of texts) socket.send(text, sent)
+  })
+
+/** Pinged, and not heard of since. */
+const unanswered = new WeakSet<WebSocket>()
+
+function ping(open: ReadonlySet<WebSocket>): void {
+  for (const socket of open) {
+    if (unanswered.has(socket)) socket.terminate()
+    else {
+      unanswered.add(socket)
+      socket.ping()
+    }
+  }
+}
+
+function close(socket: WebSocket, code: number, reason: string, withinMs: number): void {
+  socket.close(code, reason)
+  cut(socket, withinMs)
+}
+
+/** A client that does not answer the close frame must not hold the connection. */
+function cut(socket: WebSocket, withinMs: number): void {
+  const timer = setTimeout(() => socket.terminate(), withinMs)
+  socket.once('close', () => clearTimeout(timer))
+}
+
+/** Tells all clients to go to another instance, and is done when they have gone. */
+async function closeAll(open: ReadonlySet<WebSocket>): Promise<void> {
+  const gone = [...open].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+  for (const socket of open) close(socket, closeCodes.restart, 'the service restarts', CLOSE_MS)
+  await Promise.all(gone)
+}
+
+/** Returns what to call for each connection that is closed because it reads too slowly. */
+function registerMetrics(metrics: Registry, open: ReadonlySet<WebSocket>): () => void {
+  const registers = [metrics]
+  new Gauge({
+    name: 'websocket_connections',
+    help: 'Open WebSockets.',
+    registers,
+    collect() {
+      this.set(open.size)
+    },
+  })
+  const slow = new Counter({
+    name: 'websocket_slow_total',
+    help: 'WebSockets that were closed because the client read too slowly.',
+    registers,
+  })
+  return () => slow.inc()
+}
