@@ -76,19 +76,64 @@ async function step(title: string, user: string, request: string, wanted: Expect
     await pause(POLL_INTERVAL_MS)
     last = await attempt()
   }
-  const expected = [status, ...Object.entries(expect).map(([k, v]) => `${k} ${JSON.stringify(v)}`)].join(', ')
-  const took = wait ? ` (${Math.round(performance.now() - started)} ms)` : ''
+  const facts = {
+    title,
+    request: `${request}${body ? ` ${JSON.stringify(body)}` : ''}`,
+    expected: [status, expect] as const,
+  }
+  return report(facts, { ...last, answer: `${last.status}` }, wait ? started : undefined)
+}
+
+/** Prints a step and returns what was seen. Throws DemoFailed when it was not as expected. */
+function report(
+  step: { title: string; request: string; expected: readonly [what: string | number, members: Json] },
+  last: { answer: string; seen: Json | undefined; good: boolean | undefined },
+  waitedSince?: number,
+): Json {
+  const [what, members] = step.expected
+  const expected = [what, ...Object.entries(members).map(([k, v]) => `${k} ${JSON.stringify(v)}`)].join(', ')
+  const took = waitedSince === undefined ? '' : ` (${Math.round(performance.now() - waitedSince)} ms)`
 
   steps += 1
-  console.log(`\n${paint(1, `${String(steps).padStart(2)}. ${title}`)}`)
-  console.log(`    ${request}${body ? ` ${JSON.stringify(body)}` : ''}`)
-  console.log(`    ${last.status} ${last.seen ? JSON.stringify(last.seen) : 'without what was looked for'}`)
+  console.log(`\n${paint(1, `${String(steps).padStart(2)}. ${step.title}`)}`)
+  console.log(`    ${step.request}`)
+  console.log(`    ${last.answer} ${last.seen ? JSON.stringify(last.seen) : 'without what was looked for'}`)
   console.log(`    ${last.good ? paint(32, '✓') : paint(31, '✗')} expected ${expected}${took}`)
   if (!last.good || !last.seen) {
-    const patience = wait ? ` within ${EFFECT_DEADLINE_MS / 1000} s` : ''
-    throw new DemoFailed(`step ${steps} (${title}) did not answer ${expected}${patience}`)
+    const patience = waitedSince === undefined ? '' : ` within ${EFFECT_DEADLINE_MS / 1000} s`
+    throw new DemoFailed(`step ${steps} (${step.title}) did not answer ${expected}${patience}`)
   }
   return last.seen
+}
+
+/** The user's WebSocket. */
+interface Stream {
+  /** Waits for a frame that has these members, and reports it. */
+  frame(title: string, expect: Json): Promise<void>
+  close(): void
+}
+
+async function openStream(user: string): Promise<Stream> {
+  const path = `/notifications/stream?userId=${user}`
+  const socket = new WebSocket(baseUrl.replace(/^http/, 'ws') + path)
+  const frames: Json[] = []
+  socket.addEventListener('message', ({ data }) => frames.push(JSON.parse(String(data)) as Json))
+  await new Promise((resolve, reject) => {
+    socket.addEventListener('open', resolve)
+    socket.addEventListener('error', () => reject(new DemoFailed(`no WebSocket at ${path}`)))
+  })
+  return {
+    async frame(title, expect) {
+      const started = performance.now()
+      const find = () => frames.find((each) => Object.entries(expect).every(([k, v]) => isDeepStrictEqual(each[k], v)))
+      while (!find() && performance.now() - started < EFFECT_DEADLINE_MS) await pause(POLL_INTERVAL_MS)
+      const found = find()
+      const seen = found && only('type', 'seq', 'kind', 'orderId', 'subject')(found)
+      const facts = { title, request: `WebSocket ${path}`, expected: ['a frame', expect] as const }
+      report(facts, { answer: 'pushed', seen, good: found !== undefined }, started)
+    },
+    close: () => socket.close(),
+  }
 }
 
 const items = (body: Json) => (body.items ?? []) as Json[]
@@ -159,10 +204,14 @@ async function shopScenario(user: string) {
   await balance(user, 'Look at the balance', 500_000)
 
   const hat = await order(user, 149_900, 'Sun hat, straw')
+  const stream = await openStream(user)
+  await stream.frame('Connect to the WebSocket: what comes after "ready" is live', { type: 'ready' })
   await outcome(user, hat.id, 'paid', null)
   await balance(user, 'The order was debited once', 350_100)
 
   const boat = await order(user, 350_101, 'Inflatable boat')
+  await stream.frame('Its end is pushed', { type: 'notification', kind: 'order_failed', orderId: boat.id })
+  stream.close()
   await outcome(user, boat.id, 'failed', 'insufficient_funds')
   await balance(user, 'It was 1 too expensive: the balance is unchanged', 350_100)
 

@@ -60,6 +60,7 @@ async function printReady(system: System) {
   const { nats } = system
   say()
   say(`Ready at ${system.url}`)
+  say(`  web UI             ${system.url}/`)
   say(`  API documentation  ${system.url}/docs/`)
   say(`  logs               ${system.logsDir.startsWith(root) ? relative(root, system.logsDir) : system.logsDir}/`)
   say(`  broker             ${system.natsUrl}${nats ? '' : ' (not started here)'}`)
