@@ -28,8 +28,10 @@ export interface Upgrades {
 
 export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
   const open = new Set<Socket>()
+  let closed = false
 
   function accept(request: IncomingMessage, socket: Socket, head: Buffer) {
+    if (closed) return void socket.destroy()
     const requestId = makeRequestId(request)
     open.add(socket)
     socket.on('close', () => open.delete(socket))
@@ -102,6 +104,7 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
   return {
     accept,
     close() {
+      closed = true
       for (const socket of open) socket.destroy()
     },
   }

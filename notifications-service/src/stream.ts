@@ -23,6 +23,7 @@ const CLOSE_MS = 1_000
 
 /** RFC 6455, 7.4.1, and the registry that it opens. */
 export const closeCodes = { restart: 1012, tooSlow: 1013 } as const
+const RESTARTS = 'the service restarts'
 
 export interface StreamDeps {
   push: Push
@@ -48,6 +49,7 @@ another instance takes over), and with 1013 when the client reads too slowly (co
 export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
   const { push, store, allowedOrigins, slowMs = SLOW_MS } = deps
   const open = new Set<WebSocket>()
+  let closing = false
   await app.register(websocket, {
     options: { maxPayload: MAX_PAYLOAD_BYTES, perMessageDeflate: false },
     // A frame that is too large or broken: ws has sent the close code that says so, and reads no more.
@@ -55,7 +57,10 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
       request.log.debug({ err: error }, 'a WebSocket client broke the protocol')
       cut(socket, CLOSE_MS)
     },
-    preClose: (done) => void closeAll(open).then(() => done()),
+    preClose: (done) => {
+      closing = true
+      void closeAll(open).then(() => done())
+    },
   })
   upgradeOnly(app.server, STREAM_PATH)
   const onSlow = registerMetrics(deps.metrics, open)
@@ -106,6 +111,8 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
       throw new Problem('upgrade_required', { headers: { upgrade: 'websocket', connection: 'upgrade' } })
     },
     wsHandler: (socket, { userId, query, log }) => {
+      // The others have been told to go already: this one would hold the shutdown.
+      if (closing) return close(socket, closeCodes.restart, RESTARTS, CLOSE_MS)
       open.add(socket)
       const disconnect = push.connect(
         { send: sender(socket, slowMs, onSlow) },
@@ -129,10 +136,15 @@ function refuseForeignOrigin({ headers, host }: FastifyRequest, allowed: Readonl
   if (origin === undefined || allowed.has(origin.toLowerCase())) return
   const [forwarded] = String(headers['x-forwarded-host'] ?? host).split(',')
   const scheme = origin.slice(0, origin.indexOf(':'))
+  const page = URL.parse(origin)
   // Both parsed, so that a port that is the scheme's default makes no difference.
   const own = URL.parse(`${scheme}://${forwarded?.trim()}`)
-  if (URL.parse(origin)?.host !== own?.host || own === null) throw new Problem('origin_forbidden')
+  if (page === null || own === null || hostOf(page) !== hostOf(own)) throw new Problem('origin_forbidden')
 }
+
+/** This machine's names for itself are one: the gateway is http://localhost:8080 and http://127.0.0.1:8080. */
+const hostOf = ({ hostname, port }: URL) =>
+  `${/^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname) ? 'localhost' : hostname}:${port}`
 
 /** @throws Problem user_id_required, user_id_invalid */
 function userOf({ headers, query }: FastifyRequest): string {
@@ -195,7 +207,7 @@ function cut(socket: WebSocket, withinMs: number): void {
 /** Tells all clients to go to another instance, and is done when they have gone. */
 async function closeAll(open: ReadonlySet<WebSocket>): Promise<void> {
   const gone = [...open].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-  for (const socket of open) close(socket, closeCodes.restart, 'the service restarts', CLOSE_MS)
+  for (const socket of open) close(socket, closeCodes.restart, RESTARTS, CLOSE_MS)
   await Promise.all(gone)
 }
 

@@ -129,6 +129,7 @@ t.test('refused before the upgrade', async (t) => {
       'origin_forbidden',
     ],
     ['own origin', '', origin(`http://127.0.0.1:${port}`), 101],
+    ['own origin by another name', '', origin(`http://localhost:${port}`), 101],
     ['own origin, default port', '', origin('https://shop.test', { 'x-forwarded-host': 'shop.test:443' }), 101],
     ['allowed origin', '', origin('https://SHOP.example'), 101],
     ['header and query agree', '?userId=ada', ada, 101],

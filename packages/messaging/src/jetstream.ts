@@ -119,7 +119,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
 
   function subscribe(connection: NatsConnection, subject: string): void {
     const entry = signalListeners.get(subject)
-    if (!entry) return
+    if (!entry || entry.subscription) return
     const callback = (error: Error | null) => {
       if (!error) entry.listener()
     }
