@@ -13,8 +13,11 @@ import type { Logger } from 'pino'
 import { toLetter } from './letter.ts'
 import type { NotificationsStore } from './store/index.ts'
 
-/** Letters read and sent at once; the next ones are read when these have left, so that is all a connection can hold. */
-const PAGE = 50
+/**
+ * Letters read and sent at once; the next ones are read when these have left. A letter can have 10,000 characters, and all
+ * of a page are held for a client that stops reading.
+ */
+const PAGE = 8
 /** How long a letter can stay unnoticed when its wake-up got lost. */
 const CHECK_EVERY_MS = 5_000
 /** The event loop gets its turn after so many. */

@@ -58,7 +58,7 @@ const fill = async (notifications: Notifications, letters: number) => {
 
 t.test('backlog, ready, live', async (t) => {
   const notifications = await notificationsApp(t)
-  await fill(notifications, 120) // more than two pages
+  await fill(notifications, 120) // many pages
   const all = Array.from({ length: 120 }, (_, i) => `notification ${i + 1}`)
 
   const fresh = await connect(notifications, '?userId=ada')
