@@ -1,10 +1,14 @@
 # Works with any Node.js from 20 on: npm installs the pinned Node 24 into node_modules, and that one runs everything.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pinned demo bench check lint format clean
+.PHONY: help run build test test-pinned demo bench check lint format clean
 
 NODE := node_modules/.bin/node
 INSTALLED := node_modules/.package-lock.json
 TAP_BUILT := node_modules/.tap-built
+# Written when the build of the web UI is complete: Vite empties the folder first.
+WEB_BUILT := web/dist/.built
+# With the folders, whose time changes when a file goes.
+WEB_SOURCES := $(shell find web/ui web/docs web/scripts web/vite.config.ts)
 # Before the install node_modules/.bin must not be on PATH: npm would run on the Node that it replaces.
 PATH_WITHOUT_MODULES = $$(printf '%s' "$$PATH" | tr ':' '\n' | grep -v '/node_modules/\.bin$$' | paste -sd: -)
 WITH_NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
@@ -13,13 +17,15 @@ help: ## this list
 	@echo "make <target>:"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-run: $(INSTALLED) ## install what is missing, then the whole system on http://localhost:8080 (PORT=, INSTANCES=, NATS_URL=)
+run: $(INSTALLED) $(WEB_BUILT) ## install and build what is missing, then the whole system on http://localhost:8080 (PORT=, INSTANCES=, NATS_URL=)
 	@$(NODE) scripts/run.ts
 
-test: $(INSTALLED) $(TAP_BUILT) ## all tests on a real nats-server of their own, then one coverage table
+build: $(WEB_BUILT) ## the web UI, into web/dist
+
+test: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) ## all tests on a real nats-server of their own, then one coverage table
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts)" && export NATS_SERVER && $(WITH_NODE) npm test --silent
 
-test-pinned: $(INSTALLED) $(TAP_BUILT) ## the delivery suite and the system tests on the pinned nats-server
+test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) ## the delivery suite and the system tests on the pinned nats-server
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts --pinned)" && export NATS_SERVER && \
 		$(WITH_NODE) npm run test-delivery --silent
 
@@ -38,8 +44,8 @@ lint: $(INSTALLED) ## formatting and lint rules
 format: $(INSTALLED) ## format and fix
 	@$(WITH_NODE) npm run format --silent
 
-clean: ## remove data, tools and installed packages
-	rm -rf .data .tools .tap coverage node_modules
+clean: ## remove data, tools, installed packages and what was built
+	rm -rf .data .tools .tap coverage node_modules web/dist test/browser/screenshots
 
 # npm ci, only when node_modules is missing or older than package-lock.json. Install scripts stay off but for the
 # `node` package, whose script fetches Node 24: better-sqlite3 ships its binary, and npm's implicit node-gyp run would
@@ -60,3 +66,8 @@ $(INSTALLED): package-lock.json
 # tap loads its plugins from a class that it generates into node_modules: once per install and per .taprc.
 $(TAP_BUILT): .taprc $(INSTALLED)
 	@$(WITH_NODE) tap build && touch $@
+
+# Only when web/dist is missing or older than its sources or the packages.
+$(WEB_BUILT): $(INSTALLED) $(WEB_SOURCES)
+	@echo "Building the web UI ..."
+	@$(WITH_NODE) npm run build --silent && touch $@

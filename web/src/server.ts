@@ -1,17 +1,25 @@
 /** The web process. */
+import { join } from 'node:path'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
+import { BAD_CONFIG } from '@checkout/service/exit-codes.ts'
 import { runService } from '@checkout/service/lifecycle.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
 import { Type } from 'typebox'
-import { buildApp } from './app.ts'
+import { buildApp, whatIsMissing } from './app.ts'
 
 const { HOST, INSTANCE, LOG_LEVEL } = serviceConfig
 const config = loadConfigOrExit(Type.Object({ HOST, INSTANCE, LOG_LEVEL, WEB_PORT: Port(3004) }))
+const dist = join(import.meta.dirname, '../dist')
+const missing = whatIsMissing(dist)
+if (missing) {
+  process.stderr.write(`${missing}\n`)
+  process.exit(BAD_CONFIG) // starting again cannot help either
+}
 const logger = createLogger({ name: 'web', instance: config.INSTANCE, level: config.LOG_LEVEL })
 
 await runService({
-  app: await buildApp({ logger, metrics: createMetrics() }),
+  app: await buildApp({ logger, metrics: createMetrics(), dist }),
   logger,
   listen: { host: config.HOST, port: config.WEB_PORT + 10 * (config.INSTANCE - 1), variable: 'WEB_PORT' },
   closers: [],
