@@ -1,6 +1,6 @@
 /** Forms: fields that know their error, a button that shows progress, the focus on what is wrong. */
 import type { ComponentChildren, TargetedSubmitEvent } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Failure } from '../model/failure.ts'
 import { Icon, type IconName } from './icons.tsx'
 import { useShop } from './shop.ts'
@@ -34,7 +34,7 @@ export function useForm(
   const [busy, setBusy] = useState<string>()
   const [problem, setProblem] = useState<Failure>()
   const ref = useRef<HTMLFormElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!problem) return
     const wrong = ref.current?.querySelector<HTMLElement>('[aria-invalid="true"], .form-problem')
     wrong?.focus()

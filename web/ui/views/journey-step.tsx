@@ -3,7 +3,7 @@ import { useId, useState } from 'preact/hooks'
 import type { JourneyItem, JourneyService, JourneyStepName } from '../model/journey.ts'
 import { Icon } from './icons.tsx'
 import { useShop, useText } from './shop.ts'
-import { laneOf, ServiceName } from './status.tsx'
+import { type Lane, laneOf, lanes, ServiceName } from './status.tsx'
 
 interface StepProps {
   item: JourneyItem
@@ -38,8 +38,10 @@ export function JourneyStep({ item, fresh, before, after, totalMs }: StepProps) 
             aria-controls={open ? detailsId : undefined}
             onClick={() => setOpen(!open)}
           >
-            {t('step.details')}
-            <span class="sr-only">: {t(`step.${item.step}`)}</span>
+            <span>
+              {t('step.details')}
+              <span class="sr-only">: {t(`step.${item.step}`)}</span>
+            </span>
             <Icon name="down" size={14} />
           </button>
         </div>
@@ -114,9 +116,8 @@ function Track(props: {
   )
 }
 
-const order = ['orders', 'payments', 'notifications', 'browser']
-const bend = (from: string, at: string) =>
-  from === at ? 'straight' : order.indexOf(from) < order.indexOf(at) ? 'to-right' : 'to-left'
+const bend = (from: Lane, at: Lane) =>
+  from === at ? 'straight' : lanes.indexOf(from) < lanes.indexOf(at) ? 'to-right' : 'to-left'
 
 /** The time since the step before, in words and as a bar at its place in the whole. */
 function Gap({ item, totalMs, first }: { item: JourneyItem; totalMs: number; first: boolean }) {
@@ -154,9 +155,10 @@ function StepDetails({ item, id }: { item: JourneyItem; id: string }) {
       )}
       {item.payload !== undefined && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-        <section class="payload" aria-label={t('step.payload')} tabIndex={0}>
+        // biome-ignore lint/a11y/useSemanticElements: fieldset is for forms, and a landmark per payload is too much
+        <div class="payload" role="group" aria-label={t('step.payload')} tabIndex={0}>
           <pre>{JSON.stringify(item.payload, null, 2)}</pre>
-        </section>
+        </div>
       )}
     </div>
   )

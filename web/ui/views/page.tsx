@@ -1,6 +1,6 @@
 /** What every view starts with: its heading, which is also the page's title. */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { useText } from './shop.ts'
 
 export function Page(props: {
@@ -58,7 +58,8 @@ export function focusHeading() {
 /** For a part that may vanish under a press of its own button: the focus is not lost with it. */
 export function useFocusKept<T extends HTMLElement>() {
   const part = useRef<T>(null)
-  useEffect(() => {
+  // Layout effects end before the part leaves the page, others after.
+  useLayoutEffect(() => {
     const element = part.current
     return () => {
       if (element?.contains(document.activeElement)) queueMicrotask(focusHeading)

@@ -1,6 +1,6 @@
 /** The frame around every view: header, navigation, messages, foot; and what happens when one goes elsewhere. */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { Route } from '../model/route.ts'
 import { href } from '../model/route.ts'
 import { Connection } from './connection.tsx'
@@ -95,7 +95,7 @@ function useFocusOnHeading() {
   const { route, session } = useShop()
   const place = `${session.current.value?.id} ${href(route.value)}`
   const last = useRef(place)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (last.current === place) return
     last.current = place
     scrollTo(0, 0)

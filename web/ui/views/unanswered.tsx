@@ -3,7 +3,7 @@
  * until it is known what became of it, this stands in the form's place.
  */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Failure } from '../model/failure.ts'
 import type { FormState } from './form.tsx'
 import { Icon } from './icons.tsx'
@@ -39,7 +39,7 @@ export function Unanswered(props: {
   const t = useText()
   const frame = useFocusKept<HTMLDivElement>()
   const { attempt, takeFocus } = props
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (takeFocus) frame.current?.focus()
   }, [takeFocus, frame])
   const sending = attempt.state === 'sending'

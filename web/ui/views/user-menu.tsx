@@ -1,5 +1,5 @@
 /** Who shops in this tab: switch, register another, leave. */
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { href } from '../model/route.ts'
 import { Icon } from './icons.tsx'
 import { useShop, useText } from './shop.ts'
@@ -85,7 +85,7 @@ function useDisclosure() {
   const frame = useRef<HTMLDivElement>(null)
   const button = useRef<HTMLButtonElement>(null)
   const close = () => setOpen(false)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return
     const onOutside = (event: Event) => {
       if (!frame.current?.contains(event.target as Node)) setOpen(false)
