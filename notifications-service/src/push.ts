@@ -114,9 +114,13 @@ export function createPush(options: {
       return
     }
     connection.pumping = true
+    let more: boolean
     do {
       connection.again = false
-    } while (((await sendPage(connection)) || connection.again) && !connection.ended)
+      more = await sendPage(connection)
+      // What the kernel takes at once is sent at once: without this, a long backlog would hold up everybody else.
+      if (more) await new Promise(setImmediate)
+    } while ((more || connection.again) && !connection.ended)
     connection.pumping = false
   }
 
