@@ -22,11 +22,12 @@ interface Test {
 type Result = CloudEvent<'orders.paid.v1'> | CloudEvent<'orders.failed.v1'>
 
 /** Never connected: push then works within this process only. */
-export const unconnected = createJetStreamBroker({
-  url: 'nats://127.0.0.1:4222',
-  name: 'test',
-  streamMaxBytes: 1_000_000,
-})
+export const unconnected = () =>
+  createJetStreamBroker({
+    url: 'nats://127.0.0.1:4222',
+    name: 'test',
+    streamMaxBytes: 1_000_000,
+  })
 
 export async function notificationsApp(
   t: Test,
@@ -35,7 +36,7 @@ export async function notificationsApp(
     mailing = false,
     perMinute = 0,
     stream = {},
-    signals = unconnected,
+    signals = unconnected(),
     folder = temporaryFolder(),
   }: {
     clock?: Clock

@@ -11,10 +11,11 @@ const logger = pino({ level: 'silent' })
 t.test('a long backlog lets the event loop turn, however fast it is taken', async (t) => {
   const { store, settled } = await notificationsApp(t)
   for (let n = 0; n < 400; n += 1) await settled(paidOf())
-  const push = createPush({ store, signals: unconnected, clock: systemClock, logger })
+  const push = createPush({ store, signals: unconnected(), clock: systemClock, logger })
   const got: string[] = []
   let pages = 0
   let turns = 0
+  let turnsNeeded = 0
   let watching = true
   const turn = () => {
     turns += 1
@@ -26,21 +27,21 @@ t.test('a long backlog lets the event loop turn, however fast it is taken', asyn
     async send(texts: readonly string[]) {
       pages += 1
       got.push(...texts)
+      turnsNeeded = turns
       return true
     },
   }
   push.connect(receiver, 'ada', 0)
   await eventually(() => got.length === 401, { what: 'the backlog and ready' })
-  const needed = turns
   watching = false
   t.ok(pages > 10, `${pages} pages`)
-  t.ok(needed >= pages - 2, `${needed} turns of the event loop`)
+  t.ok(turnsNeeded >= pages - 2, `${turnsNeeded} turns of the event loop`)
 })
 
 t.test('a receiver that has ended is sent nothing more', async (t) => {
   const { store, settled } = await notificationsApp(t)
   for (let n = 0; n < 50; n += 1) await settled(paidOf())
-  const push = createPush({ store, signals: unconnected, clock: systemClock, logger })
+  const push = createPush({ store, signals: unconnected(), clock: systemClock, logger })
   let calls = 0
   const disconnect = push.connect(
     {
