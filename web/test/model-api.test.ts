@@ -17,7 +17,7 @@ t.test('what is sent', async (t) => {
       body: { amount: 1 },
       headers: { 'x-user-id': 'ada', 'idempotency-key': 'k 1', 'content-type': 'application/json' },
     },
-    { method: 'GET', path: '/status/orders' },
+    { method: 'GET', path: '/status/orders', headers: { 'cache-control': 'no-cache' } },
   ])
   t.notHas(server.asked[1]?.headers, { 'x-user-id': String })
   t.notHas(server.asked[1]?.headers, { 'idempotency-key': String })

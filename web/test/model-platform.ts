@@ -18,6 +18,10 @@ export interface Stage {
   advance(ms: number): Promise<void>
   /** Timers that are set now. */
   timers(): number
+  /** In how many ms each of them falls due. */
+  due(): number[]
+  /** How many of the platform's signals somebody is subscribed to. */
+  watched(): number
 }
 
 export interface StageOptions {
@@ -25,13 +29,23 @@ export interface StageOptions {
   storage?: KeyValue
   tab?: KeyValue
   random?: () => number
+  /** Called before each request goes out. */
+  onFetch?: (url: string) => void
 }
 
 let ids = 0
 
-export function createStage({ origin, storage = memory(), tab = memory(), random = () => 0.5 }: StageOptions): Stage {
-  const online = signal(true)
-  const visible = signal(true)
+export function createStage({
+  origin,
+  storage = memory(),
+  tab = memory(),
+  random = () => 0.5,
+  onFetch,
+}: StageOptions): Stage {
+  let watched = 0
+  const watching = { watched: () => void watched++, unwatched: () => void watched-- }
+  const online = signal(true, watching)
+  const visible = signal(true, watching)
   const permission = signal<Permission>('default')
   const notified: Stage['notified'] = []
   let elapsedMs = 0
@@ -45,7 +59,10 @@ export function createStage({ origin, storage = memory(), tab = memory(), random
     show: (title, text, tag, click) => void notified.push({ title, text, tag, click }),
   }
   const platform: Platform = {
-    fetch,
+    fetch(input, init) {
+      onFetch?.(String(input))
+      return fetch(input, init)
+    },
     WebSocket,
     origin,
     tab,
@@ -83,7 +100,17 @@ export function createStage({ origin, storage = memory(), tab = memory(), random
     await breathe()
   }
 
-  return { platform, online, visible, permission, notified, advance, timers: () => timers.length }
+  return {
+    platform,
+    online,
+    visible,
+    permission,
+    notified,
+    advance,
+    timers: () => timers.length,
+    due: () => timers.map(({ at }) => at - elapsedMs),
+    watched: () => watched,
+  }
 }
 
 /** Lets everything that can go on without the network or the clock go on. */
@@ -110,7 +137,7 @@ function refuse(): never {
   throw new DOMException('The operation is insecure.', 'SecurityError')
 }
 
-/** A started shop; stopped, and checked for left timers, when the test ends. */
+/** A started shop; stopped when the test ends, and checked for timers and subscriptions that it left. */
 export function openShop(t: Test, options: StageOptions): Stage & { shop: Shop } {
   const stage = createStage(options)
   const shop = createShop(stage.platform)
@@ -119,6 +146,7 @@ export function openShop(t: Test, options: StageOptions): Stage & { shop: Shop }
     shop.stop()
     await breathe()
     if (stage.timers() > 0) throw new Error(`${stage.timers()} timers left after stop()`)
+    if (stage.watched() > 0) throw new Error('subscriptions left after stop()')
   })
   return { ...stage, shop }
 }

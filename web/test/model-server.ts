@@ -15,7 +15,14 @@ export interface Asked {
 }
 /** `hang` never answers, `cut` ends the connection instead, `text` is sent as it is. */
 export type Reply = { status: number; body: unknown } | { status: number; text: string } | 'hang' | 'cut'
-export type Handler = (asked: Asked) => Reply | Promise<Reply> | undefined
+export type Handler = (asked: Asked) => Reply | undefined | Promise<Reply | undefined>
+
+/** Requests whose answers were made, but are kept back. */
+export interface Held {
+  /** How many there are. */
+  waiting(): number
+  release(): void
+}
 
 export interface Connection {
   userId: string
@@ -40,6 +47,8 @@ export interface ShopServer {
   count(route: string): number
   /** Asked before the shop's own answer, newest first; undefined passes the request on. */
   intercept(handler: Handler): () => void
+  /** Keeps back the answers to a route, such as 'GET /orders': each is made when it is asked for. */
+  hold(route: string, userId?: string): Held
   connections: Connection[]
   /** Sockets are refused while this is set. */
   refuseSockets: boolean
@@ -156,6 +165,29 @@ export async function createShopServer(t: Test, { port = 0 } = {}): Promise<Shop
       interceptors.unshift(handler)
       return () => void interceptors.splice(interceptors.indexOf(handler), 1)
     },
+    hold(route, userId) {
+      let waiting = 0
+      let release = () => {}
+      const released = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      const done = server.intercept(async (asked) => {
+        if (`${asked.method} ${asked.path}` !== route || (userId !== undefined && asked.userId !== userId))
+          return undefined
+        const reply = once(asked)
+        waiting++
+        await released
+        waiting--
+        return reply
+      })
+      return {
+        waiting: () => waiting,
+        release() {
+          done()
+          release()
+        },
+      }
+    },
     connections: [],
     refuseSockets: false,
     mute: false,
@@ -258,7 +290,8 @@ function shopReply(world: World, { method, path, query, userId = '', body }: Ask
     case 'GET /accounts/me/transactions':
       return account ? { status: 200, body: page(world.entries.get(userId), query) } : problem(404, 'account_not_found')
     case 'POST /orders': {
-      const order = { ...newOrder(userId), amount: sent.amount, description: sent.description }
+      const currency = account?.currency ?? 'RUB'
+      const order = { ...newOrder(userId), currency, amount: sent.amount, description: sent.description }
       return { status: 201, body: add(world.orders, userId, order) }
     }
     case 'GET /orders': {

@@ -109,18 +109,11 @@ t.test('an answer that comes after another choice does not switch the tab', asyn
   const { session, current } = open(server)
   await session.enter('ada')
   await session.enter('bob')
-  let release = () => {}
-  const held = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  server.intercept(async ({ userId }) => {
-    if (userId === 'slow') await held
-    return undefined
-  })
+  const held = server.hold('GET /users/me', 'slow')
   const entering = session.enter('slow')
-  await eventually(() => server.asked.some(({ userId }) => userId === 'slow'), { what: 'the slow request' })
+  await eventually(() => held.waiting(), { what: 'the slow request' })
   session.switchTo('ada')
-  release()
+  held.release()
   t.same(await entering, { ok: true })
   t.equal(current(), 'ada')
   t.ok(

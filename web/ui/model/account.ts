@@ -3,11 +3,11 @@ import type { Account, LedgerEntry } from '@checkout/contracts/http.ts'
 import { computed, effect, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
 import { type Attempts, createAttempts, type Pending } from './attempts.ts'
-import { type Failure, failure, type Remote, type Result } from './failure.ts'
+import { type Failure, failure, loading, noUser, type Remote, type Result } from './failure.ts'
 import { parseAmount } from './money.ts'
 import { createPaged, type Paged } from './paged.ts'
 import { createRefresher } from './refresher.ts'
-import { asString, fieldsOf, type Store } from './storage.ts'
+import { fieldsOf, type Store } from './storage.ts'
 import type { Language } from './translate.ts'
 import type { Visit, Visits } from './visit.ts'
 
@@ -70,9 +70,10 @@ export type OwnAccount = AccountModel & {
 }
 
 export function createAccount({ api, store, visits, now, newId, language, onRefused }: AccountDeps): OwnAccount {
+  const storedCurrency = () => store.read('currency', asCurrency)
   const account = signal<Remote<Account> | undefined>(undefined)
   const entries = createPaged<LedgerEntry>({ api, visits, path: () => '/accounts/me/transactions' })
-  const shownCurrency = signal(store.read('currency', asString) ?? 'RUB')
+  const shownCurrency = signal(storedCurrency() ?? 'RUB')
   let confirmed: string | undefined
   /** Since the account was first found to be not there yet; undefined = it is not being waited for. */
   let opening: { tries: number; waitedMs: number } | undefined
@@ -80,20 +81,20 @@ export function createAccount({ api, store, visits, now, newId, language, onRefu
 
   visits.each((visit) => {
     opening = undefined
-    account.value = { state: 'loading' }
+    account.value = loading
     visit.onEnd(() => {
       account.value = undefined
     })
-    void refresher.refresh()
+    void refreshAccount()
     moves.resume()
   })
 
-  const refresher = createRefresher(async (isStale) => {
+  const refreshAccount = createRefresher(async () => {
     const visit = visits.current.peek()
     if (!visit) return
     const { userId, signal } = visit
     const answer = await api.get<Account>('/accounts/me', { userId, signal })
-    if (visit.ended || isStale()) return
+    if (visit.ended) return
     cancelRetry()
     if (answer.ok) {
       opening = undefined
@@ -106,25 +107,24 @@ export function createAccount({ api, store, visits, now, newId, language, onRefu
 
   function waitForOpening(visit: Visit, problem: Failure) {
     opening ??= { tries: 0, waitedMs: 0 }
-    account.value = opening.waitedMs < OPENING_PATIENCE_MS ? { state: 'loading' } : { state: 'failed', problem }
+    account.value = opening.waitedMs < OPENING_PATIENCE_MS ? loading : { state: 'failed', problem }
     const delayMs = Math.min(OPENING_MAX_MS, OPENING_FIRST_MS * 1.5 ** opening.tries++)
     opening.waitedMs += delayMs
-    cancelRetry = visit.after(delayMs, () => void refresher.refresh())
+    cancelRetry = visit.after(delayMs, () => void refreshAccount())
   }
 
   function learnCurrency(currency: string) {
+    if (confirmed === currency) return
     confirmed = currency
-    if (shownCurrency.peek() !== currency) {
-      shownCurrency.value = currency
-      store.write('currency', currency)
-    }
+    shownCurrency.value = currency
+    store.write('currency', currency)
   }
 
   async function confirmedCurrency() {
-    if (confirmed === undefined) await refresher.refresh()
+    if (confirmed === undefined) await refreshAccount()
     if (confirmed === undefined) await openingOver()
     // Services refuse to start on data of another currency, so the one of before may stand in while payments is down.
-    const currency = confirmed ?? store.read('currency', asString)
+    const currency = confirmed ?? storedCurrency()
     if (currency !== undefined) return { ok: true, currency } as const
     const known = account.peek()
     const problem =
@@ -159,13 +159,15 @@ export function createAccount({ api, store, visits, now, newId, language, onRefu
   })
 
   async function refreshAll() {
-    refresher.invalidate() // what is on its way may have been read before the movement
-    await Promise.all([refresher.refresh(), entries.refresh()])
+    await Promise.all([refreshAccount(), entries.refresh()])
   }
 
   async function move(kind: Movement['kind'], text: string): Promise<Result> {
     const visit = visits.current.peek()
+    if (!visit) return noUser
     const currency = await confirmedCurrency()
+    // Whoever pressed the button is not the one whose money would be moved.
+    if (visit.ended) return noUser
     if (!currency.ok) return currency
     const parsed = parseAmount(text, currency.currency, language.peek())
     if (!parsed.ok) {
@@ -174,8 +176,6 @@ export function createAccount({ api, store, visits, now, newId, language, onRefu
         problem: failure('validation_failed', 'The amount is not valid.', { '/amount': parsed.message }),
       }
     }
-    // Whoever pressed the button is not the one whose money would be moved.
-    if (!visit || visit.ended) return { ok: false, problem: failure('no_user', 'The user was switched.') }
     return moves.submit({ kind, amount: parsed.minor })
   }
 
@@ -204,6 +204,8 @@ const toAttempt = ({ key, input, state, problem }: Pending<Movement>): MoneyAtte
   state,
   ...(problem && { problem }),
 })
+
+const asCurrency = (value: unknown) => (typeof value === 'string' && /^[A-Z]{3}$/.test(value) ? value : undefined)
 
 function toMovement(value: unknown): Movement | undefined {
   const { kind, amount } = fieldsOf(value)

@@ -79,7 +79,7 @@ function toAnswer<T>(response: Response, text: string): Answer<T> {
   const body = parse(text)
   // 2xx without a JSON object is no answer of ours: a hotel's log-in page, for instance.
   if (response.ok && body !== undefined) return { ok: true, value: body as T }
-  return { ok: false, problem: toFailure(response, response.ok ? {} : (body ?? {})) }
+  return { ok: false, problem: toFailure(response, body ?? {}) }
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

@@ -6,7 +6,7 @@
  */
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core'
 import type { Answer, Api } from './api.ts'
-import { type Failure, failure } from './failure.ts'
+import { type Failure, failure, noUser } from './failure.ts'
 import { asList, fieldsOf, type Store, type UserEntry, userKey } from './storage.ts'
 import type { Visits } from './visit.ts'
 
@@ -130,7 +130,6 @@ export function createAttempts<Input, T>(options: AttemptsOptions<Input, T>): At
     }
   }
 
-  const noUser = { ok: false, problem: failure('no_user', 'Register or choose a user first.') } as const
   return {
     pending: computed(() => {
       const visit = visits.current.value
@@ -157,7 +156,6 @@ export function createAttempts<Input, T>(options: AttemptsOptions<Input, T>): At
       if (!mine || !before) return
       drop(mine.userId, before.key)
       mine.pending.value = undefined
-      mine.flight = undefined // its answer is still awaited, but no longer in the way of the next one
     },
     resume() {
       const mine = desk()

@@ -4,7 +4,7 @@ import { computed, type ReadonlySignal } from '@preact/signals-core'
 import type { OwnAccount } from './account.ts'
 import type { Answer, Api } from './api.ts'
 import { createAttempts, type Pending } from './attempts.ts'
-import { type Failure, failure } from './failure.ts'
+import { type Failure, failure, noUser } from './failure.ts'
 import { parseAmount } from './money.ts'
 import { fieldsOf, type Store } from './storage.ts'
 import type { Language } from './translate.ts'
@@ -80,7 +80,10 @@ export function createCheckout(deps: CheckoutDeps): OwnCheckout {
     }),
     async place({ amount, description }) {
       const visit = visits.current.peek()
+      if (!visit) return noUser
       const currency = await confirmedCurrency()
+      // Whoever pressed the button is not the one who would pay.
+      if (visit.ended) return noUser
       if (!currency.ok) return currency
       const parsed = parseAmount(amount, currency.currency, language.peek())
       const text = description.trim()
@@ -94,8 +97,6 @@ export function createCheckout(deps: CheckoutDeps): OwnCheckout {
       if (!parsed.ok || Object.keys(fields).length > 0) {
         return { ok: false, problem: failure('validation_failed', 'Some values are not valid.', fields) }
       }
-      // Whoever pressed the button is not the one who would pay.
-      if (!visit || visit.ended) return { ok: false, problem: failure('no_user', 'The user was switched.') }
       return toPlaced(await orders.submit({ amount: parsed.minor, description: text }))
     },
     retry: async () => toPlaced(await orders.retry()),

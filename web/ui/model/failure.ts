@@ -29,6 +29,9 @@ export type OwnCode =
 /** Something that is read. `loading` only before the first answer: a value is not taken away by a later failure. */
 export type Remote<T> = { state: 'loading' } | { state: 'ready'; value: T } | { state: 'failed'; problem: Failure }
 
+/** One for all, so that nobody is drawn again because something is still loading. */
+export const loading: Remote<never> = { state: 'loading' }
+
 export type Result = { ok: true } | { ok: false; problem: Failure }
 
 export const failure = (
@@ -41,3 +44,9 @@ export const failure = (
   detail,
   fields,
 })
+
+/** What every action answers while nobody is current, or if somebody else is by now. */
+export const noUser: { ok: false; problem: Failure } = {
+  ok: false,
+  problem: failure('no_user', 'Register or choose a user first.'),
+}

@@ -2,11 +2,11 @@
 import type { Journey } from '@checkout/contracts/http.ts'
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
-import type { Failure, Remote } from './failure.ts'
+import { type Failure, loading, type Remote } from './failure.ts'
 import { type JourneyParts, type JourneyView, mergeJourney, type Push } from './journey.ts'
 import type { OwnLive } from './live.ts'
 import type { Platform } from './platform.ts'
-import { createRefresher, type Refresher } from './refresher.ts'
+import { createRefresher } from './refresher.ts'
 import { asList, fieldsOf, type Store, userKey } from './storage.ts'
 import { perVisit, type Visit, type Visits } from './visit.ts'
 
@@ -43,7 +43,7 @@ interface Reading {
   parts: Signal<JourneyParts>
   /** Of the orders' part, which must be there. */
   problem: Signal<Failure | undefined>
-  refresher: Refresher
+  refresh(): Promise<void>
   /** Reads now, and again until it is complete. */
   watch(): void
   unwatch(): void
@@ -102,12 +102,11 @@ export function createJourneys({ platform, api, store, visits, live }: JourneysD
     let watchedAt: number | undefined
     let cancelNext = () => {}
 
-    const refresher = createRefresher(async () => {
+    const refresh = createRefresher(async () => {
       cancelNext()
       const { userId, signal } = visit
       const path = (part: string) => `/journeys/${part}/${encodeURIComponent(id)}`
       const answers = await Promise.all(parts.map((part) => api.get<Journey>(path(part), { userId, signal })))
-      if (visit.ended) return
       const fresh: JourneyParts = { ...known.peek() }
       // A part that is not there yet (404), or does not answer, stays as it was known.
       for (const [index, answer] of answers.entries()) if (answer.ok) fresh[parts[index] ?? 'orders'] = answer.value
@@ -122,16 +121,16 @@ export function createJourneys({ platform, api, store, visits, live }: JourneysD
       if (known.peek().orders && mergeJourney(known.peek(), pushOf(id, known.peek())).complete) return
       if (problem.peek()?.code === 'order_not_found') return
       const isEager = platform.monotonic() - watchedAt < EAGER_FOR_MS && !problem.peek()
-      cancelNext = visit.after(isEager ? EAGER_MS : PATIENT_MS, () => void refresher.refresh())
+      cancelNext = visit.after(isEager ? EAGER_MS : PATIENT_MS, () => void refresh())
     }
 
     return {
       parts: known,
       problem,
-      refresher,
+      refresh,
       watch() {
         watchedAt = platform.monotonic()
-        void refresher.refresh()
+        void refresh()
       },
       unwatch() {
         watchedAt = undefined
@@ -151,12 +150,12 @@ export function createJourneys({ platform, api, store, visits, live }: JourneysD
   }
 
   function view(visit: Visit | undefined, id: string): Remote<JourneyView> {
-    if (!visit) return { state: 'loading' }
+    if (!visit) return loading
     const reading = readingOf(visit, id)
     const known = reading.parts.value
     const problem = reading.problem.value
     if (known.orders) return { state: 'ready', value: mergeJourney(known, pushOf(id, known)) }
-    return problem ? { state: 'failed', problem } : { state: 'loading' }
+    return problem ? { state: 'failed', problem } : loading
   }
 
   return {
@@ -174,7 +173,7 @@ export function createJourneys({ platform, api, store, visits, live }: JourneysD
             current(orderId)?.unwatch()
           },
         }),
-        refresh: async () => current(orderId)?.refresher.refresh(),
+        refresh: async () => current(orderId)?.refresh(),
       }
       models.set(orderId, model)
       return model

@@ -1,8 +1,8 @@
 /** The user's letters. */
 import type { Letter } from '@checkout/contracts/http.ts'
-import { computed, effect, type ReadonlySignal, signal } from '@preact/signals-core'
+import { computed, effect, type ReadonlySignal, signal, untracked } from '@preact/signals-core'
 import type { Api } from './api.ts'
-import { failure, type Remote, type Result } from './failure.ts'
+import { failure, loading, noUser, type Remote, type Result } from './failure.ts'
 import type { OwnLive } from './live.ts'
 import { createPaged, type Paged } from './paged.ts'
 import { asNumber, type Store, userKey } from './storage.ts'
@@ -34,8 +34,6 @@ export type OwnLetters = LettersModel & {
 export function createLetters({ api, store, visits, live }: LettersDeps): OwnLetters {
   const list = createPaged<Letter>({ api, visits, path: () => '/notifications', newer })
   const views = new Map<number, ReadonlySignal<Remote<Letter>>>()
-  /** Single letters that somebody looks at. */
-  const sought = new Set<number>()
   /** Letters up to this seq are read; undefined until a first visit knows how many there are. */
   const read = signal<number | undefined>(undefined)
   const highest = computed(() => live.highest.value ?? list.items.value[0]?.seq)
@@ -62,26 +60,22 @@ export function createLetters({ api, store, visits, live }: LettersDeps): OwnLet
     )
     visit.onEnd(live.onLetter((letter) => list.put(letter)))
     void list.reload()
-    for (const seq of sought) void seek(seq)
   })
 
   async function send(input: { subject: string; body: string }): Promise<Result> {
     const visit = visits.current.peek()
-    if (!visit) return { ok: false, problem: failure('no_user', 'Register or choose a user first.') }
+    if (!visit) return noUser
     const answer = await api.post<Letter>('/notifications', input, { userId: visit.userId })
     if (answer.ok && !visit.ended) list.put(answer.value)
     return answer
   }
 
-  /** Loads pages until the letter is there or there are no more. */
-  async function seek(seq: number) {
-    const isThere = () => list.items.peek().some((letter) => letter.seq === seq)
-    const visit = visits.current.peek()
-    while (visit && !visit.ended && !isThere()) {
-      const { length } = list.items.peek()
-      await list.loadMore()
-      if (list.state.peek() === 'failed' || list.items.peek().length === length) return
-    }
+  /** Loads page after page for as long as the letter is not there; begins anew whenever the list does. */
+  function seek(seq: number): () => void {
+    return effect(() => {
+      if (list.state.value !== 'ready' || !list.more.value) return
+      if (!list.items.value.some((letter) => letter.seq === seq)) untracked(() => void list.loadMore())
+    })
   }
 
   return {
@@ -89,13 +83,19 @@ export function createLetters({ api, store, visits, live }: LettersDeps): OwnLet
     one(seq) {
       const before = views.get(seq)
       if (before) return before
+      let stop: (() => void) | undefined
       const view = computed(() => oneOf(list, seq), {
-        watched() {
-          sought.add(seq)
-          // Not at once: this is called while a view is being drawn.
-          void Promise.resolve().then(() => seek(seq))
+        // Not at once: this is called while a view is being drawn.
+        watched: () =>
+          void Promise.resolve().then(() => {
+            stop ??= seek(seq)
+          }),
+        unwatched() {
+          void Promise.resolve().then(() => {
+            stop?.()
+            stop = undefined
+          })
         },
-        unwatched: () => void sought.delete(seq),
       })
       views.set(seq, view)
       return view
@@ -127,7 +127,7 @@ function oneOf({ items, state, problem, more }: Paged<Letter>, seq: number): Rem
   const letter = items.value.find((other) => other.seq === seq)
   if (letter) return { state: 'ready', value: letter }
   if (problem.value) return { state: 'failed', problem: problem.value }
-  if (state.value !== 'ready' || more.value) return { state: 'loading' }
+  if (state.value !== 'ready' || more.value) return loading
   return { state: 'failed', problem: failure('letter_not_found', 'There is no such letter.') }
 }
 

@@ -104,10 +104,9 @@ export function createLive({ platform, api, store, visits }: LiveDeps): OwnLive 
     }
 
     function closed(code: number) {
-      const wasReady = readyAt !== undefined
-      const stable = readyAt !== undefined && platform.monotonic() - readyAt >= STABLE_MS
-      const failures = stable ? 0 : (facts.peek()?.failures ?? 0)
-      const atOnce = wasReady && AT_ONCE.has(code) && failures < AT_ONCE_MAX
+      const heldMs = readyAt === undefined ? 0 : platform.monotonic() - readyAt
+      const failures = heldMs >= STABLE_MS ? 0 : (facts.peek()?.failures ?? 0)
+      const atOnce = readyAt !== undefined && AT_ONCE.has(code) && failures < AT_ONCE_MAX
       lost(failures + 1)
       connectIn(platform.random() * (atOnce ? BACKOFF_FIRST_MS : backoff(failures)))
     }

@@ -2,9 +2,9 @@
 import type { Order } from '@checkout/contracts/http.ts'
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
-import type { Remote } from './failure.ts'
+import { loading, type Remote } from './failure.ts'
 import { createPaged, type Paged } from './paged.ts'
-import { createRefresher, type Refresher } from './refresher.ts'
+import { createRefresher } from './refresher.ts'
 import { perVisit, type Visit, type Visits } from './visit.ts'
 
 export type OrderFilter = 'all' | 'pending' | 'paid' | 'failed'
@@ -28,8 +28,8 @@ export interface OrdersDeps {
 export type OwnOrders = OrdersModel & {
   /** The newest copy of an order that is known without asking. */
   known(id: string): Order | undefined
-  /** Takes in an order that some answer brought. */
-  put(order: Order): void
+  /** An order has just been placed. */
+  placed(order: Order): void
   /** An order's status has changed. */
   changed(id: string): void
   /** Reads again what may have been missed: the list's top, and single orders that are not at their end. */
@@ -38,7 +38,7 @@ export type OwnOrders = OrdersModel & {
 
 interface Single {
   order: Signal<Remote<Order>>
-  refresher: Refresher
+  refresh(): Promise<void>
 }
 
 export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
@@ -66,15 +66,14 @@ export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
     const before = singles.get(id)
     if (before) return before
     const listed = list.items.peek().find((order) => order.id === id)
-    const order = signal<Remote<Order>>(listed ? { state: 'ready', value: listed } : { state: 'loading' })
-    const refresher = createRefresher(async () => {
+    const order = signal<Remote<Order>>(listed ? { state: 'ready', value: listed } : loading)
+    const refresh = createRefresher(async () => {
       const { userId, signal } = visit
       const answer = await api.get<Order>(`/orders/${encodeURIComponent(id)}`, { userId, signal })
-      if (visit.ended) return
-      if (answer.ok) put(answer.value)
+      if (answer.ok) take(answer.value, list.update)
       else if (order.peek().state !== 'ready') order.value = { state: 'failed', problem: answer.problem }
     })
-    const made = { order, refresher }
+    const made = { order, refresh }
     singles.set(id, made)
     return made
   }
@@ -90,17 +89,17 @@ export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
     onRead(order)
   }
 
-  function put(order: Order) {
+  function take(order: Order, intoList: (order: Order) => void) {
     if (visits.current.peek()?.userId !== order.userId) return
     batch(() => {
       share(order)
-      list.put(order)
+      intoList(order)
     })
   }
 
   async function refresh(id: string) {
     const visit = visits.current.peek()
-    if (visit) await single(visit, id).refresher.refresh()
+    if (visit) await single(visit, id).refresh()
   }
 
   return {
@@ -111,10 +110,10 @@ export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
       if (before) return before
       const view = computed<Remote<Order>>(() => {
         const visit = visits.current.value
-        if (!visit) return { state: 'loading' }
+        if (!visit) return loading
         const isNew = !singlesOf(visit).has(id)
-        const { order, refresher } = single(visit, id)
-        if (isNew) void refresher.refresh()
+        const { order, refresh } = single(visit, id)
+        if (isNew) void refresh()
         return order.value
       })
       views.set(id, view)
@@ -126,7 +125,7 @@ export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
       const shown = visit && singlesOf(visit).get(id)?.order.peek()
       return shown?.state === 'ready' ? shown.value : list.items.peek().find((order) => order.id === id)
     },
-    put,
+    placed: (order) => take(order, list.put),
     changed(id) {
       const visit = visits.current.peek()
       if (!visit) return
@@ -139,9 +138,9 @@ export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
       const visit = visits.current.peek()
       if (!visit) return
       void list.refresh()
-      for (const { order, refresher } of singlesOf(visit).values()) {
+      for (const { order, refresh } of singlesOf(visit).values()) {
         const shown = order.peek()
-        if (shown.state !== 'ready' || shown.value.status === 'pending') void refresher.refresh()
+        if (shown.state !== 'ready' || shown.value.status === 'pending') void refresh()
       }
     },
   }

@@ -35,8 +35,10 @@ export interface PagedOptions<T> {
 }
 
 export interface OwnPaged<T> extends Paged<T> {
-  /** Puts in an item that is known from elsewhere: at the top if it is new, else in its place. */
+  /** Puts in an item that has just come into being: at the top, or in its place if the list has it already. */
   put(item: T): void
+  /** Takes in a newer copy of an item, if the list has it. */
+  update(item: T): void
 }
 
 /** Nothing is read before the first reload(); a new visit empties the list. */
@@ -64,7 +66,7 @@ export function createPaged<T extends { id: string }>(options: PagedOptions<T>):
       state.value = to
     })
   }
-  visits.each(() => startOver('idle'))
+  visits.each((visit) => visit.onEnd(() => startOver('idle')))
 
   /** undefined when the answer came too late to be used. */
   async function read(cursor: string | null) {
@@ -94,23 +96,22 @@ export function createPaged<T extends { id: string }>(options: PagedOptions<T>):
   async function load(cursor: string | null) {
     const answer = await read(cursor)
     if (!answer) return
+    loading = undefined // before the state says so: whoever sees it may want the next page
     batch(() => {
       state.value = answer.ok ? 'ready' : 'failed'
       problem.value = answer.ok ? undefined : answer.problem
       // A refresh may have replaced the list meanwhile; then this page does not continue it.
       if (!answer.ok || next.peek() !== cursor) return
       next.value = answer.value.next
-      apply(answer.value, (fresh) => [...items.peek(), ...absentFrom(items.peek(), fresh)])
+      // What the first page finds there came by put(), which apply() does again.
+      apply(answer.value, (fresh) => (cursor === null ? fresh : [...items.peek(), ...absentFrom(items.peek(), fresh)]))
     })
   }
 
   function begin(cursor: string | null): Promise<void> {
     state.value = 'loading'
-    const mine = load(cursor).finally(() => {
-      if (loading === mine) loading = undefined
-    })
-    loading = mine
-    return mine
+    loading = load(cursor)
+    return loading
   }
 
   function reload(): Promise<void> {
@@ -118,7 +119,7 @@ export function createPaged<T extends { id: string }>(options: PagedOptions<T>):
     return visits.current.peek() ? begin(null) : Promise.resolve()
   }
 
-  const refresher = createRefresher(async () => {
+  const refresh = createRefresher(async () => {
     if (loading) await loading
     if (state.peek() === 'idle') return
     if (state.peek() === 'failed' && items.peek().length === 0) return reload()
@@ -152,7 +153,7 @@ export function createPaged<T extends { id: string }>(options: PagedOptions<T>):
     problem,
     more: computed(() => next.value !== null),
     reload,
-    refresh: refresher.refresh,
+    refresh,
     async loadMore() {
       if (loading) return loading
       if (items.peek().length === 0 && state.peek() !== 'ready') return reload()
@@ -162,6 +163,9 @@ export function createPaged<T extends { id: string }>(options: PagedOptions<T>):
       if (state.peek() === 'idle') return
       if (reading > 0) putMeanwhile.set(item.id, item)
       place(item)
+    },
+    update(item) {
+      if (items.peek().some(({ id }) => id === item.id)) place(item)
     },
   }
 }

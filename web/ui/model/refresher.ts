@@ -1,40 +1,26 @@
-/** Reading something again and again, one request at a time. */
-
-export interface Refresher {
-  /** Resolves when a read is done that began after this call. Calls during a read share the next one. */
-  refresh(): Promise<void>
-  /** What is being read now is out of date: its answer is dropped, and it is read once more. */
-  invalidate(): void
-}
-
-/** `read` never rejects and looks at `isStale` before it uses the answer. */
-export function createRefresher(read: (isStale: () => boolean) => Promise<void>): Refresher {
+/**
+ * Reading something again and again, one request at a time: so no answer overtakes a later one, and many wishes at once
+ * (a burst of letters) become one request.
+ *
+ * The returned function resolves when a read is done that began after it was called. `read` never rejects.
+ */
+export function createRefresher(read: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined
   let next: Promise<void> | undefined
-  let version = 0
-
-  function start(): Promise<void> {
-    const mine = version
-    running = read(() => mine !== version).finally(() => {
-      running = undefined
-    })
-    return running
-  }
 
   function refresh(): Promise<void> {
-    if (running === undefined) return start()
+    if (running === undefined) {
+      running = read().finally(() => {
+        running = undefined
+      })
+      return running
+    }
+    // What runs may have been answered already before this wish came up.
     next ??= running.then(() => {
       next = undefined
       return refresh()
     })
     return next
   }
-
-  return {
-    refresh,
-    invalidate() {
-      version++
-      if (running !== undefined) void refresh()
-    },
-  }
+  return refresh
 }

@@ -73,7 +73,7 @@ export function createShop(platform: Platform): Shop {
     ...deps,
     language,
     confirmedCurrency: account.confirmedCurrency,
-    onPlaced: orders.put,
+    onPlaced: orders.placed,
     onRefused: (order, problem, userId) => refused(userId, { action: 'order', ...order, problem }),
   })
   const letters = createLetters({ ...deps, live })

@@ -38,7 +38,6 @@ export function openSocket(platform: Platform, visit: Visit, since: number | und
   }
 
   function receive(data: unknown) {
-    if (over) return
     const { type, ...frame } = parse(data)
     if (type === 'ready') ready = true
     cancelDeadline()

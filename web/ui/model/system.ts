@@ -2,7 +2,7 @@
 import type { ServiceStatus } from '@checkout/contracts/http.ts'
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
-import type { Remote } from './failure.ts'
+import { loading, type Remote } from './failure.ts'
 import type { Platform } from './platform.ts'
 
 export type Part = 'orders' | 'payments' | 'notifications'
@@ -36,7 +36,7 @@ export type OwnSystem = SystemModel & {
 }
 
 export function createSystem({ platform, api, userId }: SystemDeps): OwnSystem {
-  const statuses = parts.map((part) => ({ part, status: signal<Remote<ServiceStatus>>({ state: 'loading' }) }))
+  const statuses = parts.map((part) => ({ part, status: signal<Remote<ServiceStatus>>(loading) }))
   const watches = new Set<() => void>()
   let stopPolling: (() => void) | undefined
 
