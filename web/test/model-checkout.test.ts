@@ -1,3 +1,4 @@
+import { Description } from '@checkout/contracts/values.ts'
 import t, { type Test } from 'tap'
 import { eventually } from '../../test/support/eventually.ts'
 import { forbidden, memory, openShop, type StageOptions } from './model-platform.ts'
@@ -52,11 +53,12 @@ t.test('what cannot be sent', async (t) => {
       fields: { '/amount': 'must be an amount such as 1499.00', '/description': 'must not be empty' },
     },
   })
-  const long = await shop.checkout.place({ amount: '1', description: '😀'.repeat(501) })
-  t.match(long, { problem: { fields: { '/description': 'must have at most 500 characters' } } })
+  const longest = (Description as { maxLength?: number }).maxLength ?? 0
+  const long = await shop.checkout.place({ amount: '1', description: '😀'.repeat(longest + 1) })
+  t.match(long, { problem: { fields: { '/description': `must have at most ${longest} characters` } } })
   t.equal(server.count('POST /orders'), 0)
   t.match(
-    await shop.checkout.place({ amount: '1', description: '😀'.repeat(500) }),
+    await shop.checkout.place({ amount: '1', description: '😀'.repeat(longest) }),
     { ok: true },
     'characters, not code units',
   )

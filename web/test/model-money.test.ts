@@ -1,3 +1,4 @@
+import * as values from '@checkout/contracts/values.ts'
 import t from 'tap'
 import { digitsOf, formatMoney, MAX_AMOUNT, parseAmount } from '../ui/model/money.ts'
 
@@ -44,6 +45,10 @@ t.test('amounts as people type them', async (t) => {
   for (const [text, currency, minor] of amounts) {
     t.same(parseAmount(text, currency, 'en'), { ok: true, minor }, `${text} ${currency}`)
   }
+})
+
+t.test('the limit is the one of the contract', async (t) => {
+  t.equal(MAX_AMOUNT, values.MAX_AMOUNT)
 })
 
 t.test('what is no amount, and why', async (t) => {

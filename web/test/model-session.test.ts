@@ -1,3 +1,4 @@
+import { USER_ID_PATTERN } from '@checkout/contracts/values.ts'
 import t from 'tap'
 import { eventually } from '../../test/support/eventually.ts'
 import { createApi } from '../ui/model/api.ts'
@@ -48,6 +49,10 @@ t.test('what cannot be registered', async (t) => {
   t.match(await register('a.b'), { code: 'validation_failed', fields: { '/id': 'must be a user id' } })
   t.match(await register('x'.repeat(65)), { fields: { '/id': 'must be a user id' } })
   t.equal(server.asked.length, 0, 'found out without asking')
+  for (const id of ['a.b', 'x'.repeat(65), 'é', 'a,b', 'a b', 'a\nb']) {
+    t.notMatch(id, new RegExp(USER_ID_PATTERN), 'as the contract has it')
+    t.match(await register(id), { fields: { '/id': 'must be a user id' } })
+  }
   t.match(await register('taken'), { status: 409, code: 'user_exists', fields: { '/id': 'is taken' } })
   server.intercept(() => problem(400, 'validation_failed', [{ path: '/email', message: 'must be an e-mail address' }]))
   t.match(await register('ada'), { fields: { '/email': 'must be an e-mail address' } })
