@@ -267,6 +267,26 @@ t.test('many letters at once', async (t) => {
   t.ok(news.length <= 4, `asked ${news.length} times, not once per letter`)
 })
 
+t.test('an order whose news could not be read', async (t) => {
+  const server = await createShopServer(t)
+  fill(server, 1)
+  const { shop, advance } = await open(t, server)
+  const status = () => shop.orders.list.items.value[0]?.status
+  const mend = server.intercept(({ path }) => (path === '/orders' ? problem(503, 'store_unavailable') : undefined))
+  const asked = server.count('GET /orders')
+  server.write('ada', { kind: 'order_paid', orderId: settle(server, '#1') })
+  await eventually(() => server.count('GET /orders') > asked, { what: 'the letter’s read' })
+  await advance(5_000)
+  await eventually(() => server.count('GET /orders') > asked + 1, { what: 'another read' })
+  t.equal(status(), 'pending')
+  mend()
+  await advance(5_000)
+  await eventually(() => status() === 'paid', { what: 'the new status' })
+  const settled = server.count('GET /orders')
+  await advance(20_000)
+  t.equal(server.count('GET /orders'), settled, 'a settled order is not asked for again')
+})
+
 t.test('a letter about an order far down', async (t) => {
   const server = await createShopServer(t)
   fill(server, 30)

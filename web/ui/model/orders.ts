@@ -1,6 +1,6 @@
 /** The user's orders: the list and single ones, one copy of each. */
 import type { Order } from '@checkout/contracts/http.ts'
-import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core'
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
 import { loading, type Remote } from './failure.ts'
 import { createPaged, type Paged } from './paged.ts'
@@ -102,6 +102,31 @@ export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
     if (visit) await single(visit, id).refresh()
   }
 
+  function catchUp() {
+    const visit = visits.current.peek()
+    if (!visit) return
+    void list.refresh()
+    for (const { order, refresh } of singlesOf(visit).values()) {
+      const shown = order.peek()
+      if (shown.state !== 'ready' || shown.value.status === 'pending') void refresh()
+    }
+  }
+
+  // Orders settle within moments, and a letter says so. One that is still pending here may only have missed the news.
+  effect(() => {
+    const visit = visits.current.value
+    if (!visit || !list.items.value.some(isPending)) return
+    let cancel = () => {}
+    const wait = () => {
+      cancel = visit.after(PENDING_CHECK_MS, () => {
+        catchUp()
+        wait()
+      })
+    }
+    wait()
+    return () => cancel()
+  })
+
   return {
     list,
     filter,
@@ -134,17 +159,13 @@ export function createOrders({ api, visits, onRead }: OrdersDeps): OwnOrders {
       if (singlesOf(visit).has(id) || index >= FIRST_PAGE) void refresh(id)
       if (index < FIRST_PAGE) void list.refresh()
     },
-    catchUp() {
-      const visit = visits.current.peek()
-      if (!visit) return
-      void list.refresh()
-      for (const { order, refresh } of singlesOf(visit).values()) {
-        const shown = order.peek()
-        if (shown.state !== 'ready' || shown.value.status === 'pending') void refresh()
-      }
-    },
+    catchUp,
   }
 }
+
+const isPending = ({ status }: Order) => status === 'pending'
+/** How soon a pending order is asked for again without any news of it. */
+const PENDING_CHECK_MS = 5_000
 
 /** How far down the list a refresh of its first page is sure to reach. */
 const FIRST_PAGE = 10

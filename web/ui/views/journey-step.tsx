@@ -34,14 +34,12 @@ export function JourneyStep({ item, fresh, before, after, totalMs }: StepProps) 
           <button
             type="button"
             class="step-more"
+            aria-label={`${t('step.details')}: ${t(`step.${item.step}`)}`}
             aria-expanded={open}
             aria-controls={open ? detailsId : undefined}
             onClick={() => setOpen(!open)}
           >
-            <span>
-              {t('step.details')}
-              <span class="sr-only">: {t(`step.${item.step}`)}</span>
-            </span>
+            {t('step.details')}
             <Icon name="down" size={14} />
           </button>
         </div>
