@@ -8,7 +8,7 @@ TAP_BUILT := node_modules/.tap-built
 # Written when the build of the web UI is complete: Vite empties the folder first.
 WEB_BUILT := web/dist/.built
 # With the folders, whose time changes when a file goes.
-WEB_SOURCES := $(shell find web/ui web/docs web/scripts web/vite.config.ts)
+WEB_SOURCES := $(shell find web/ui web/docs web/scripts web/vite.config.ts packages/contracts/src)
 # Before the install node_modules/.bin must not be on PATH: npm would run on the Node that it replaces.
 PATH_WITHOUT_MODULES = $$(printf '%s' "$$PATH" | tr ':' '\n' | grep -v '/node_modules/\.bin$$' | paste -sd: -)
 WITH_NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH"

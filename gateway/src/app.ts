@@ -13,7 +13,7 @@ import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import { proxy } from './proxy.ts'
-import { createUpgrades } from './upgrade.ts'
+import { createUpgrades, type Upgrades } from './upgrade.ts'
 import type { Upstream } from './upstream.ts'
 
 /** The services that have a part in an order's way. */
@@ -23,7 +23,13 @@ export type Upstreams = Record<(typeof parts)[number] | 'web', Upstream>
 const STREAM_PATH = '/notifications/stream'
 
 /** Builds the gateway on upstreams that the caller starts and closes; does not listen. */
-export async function buildApp(deps: { upstreams: Upstreams; logger: Logger; metrics: Registry }): Promise<App> {
+export async function buildApp(deps: {
+  upstreams: Upstreams
+  logger: Logger
+  metrics: Registry
+  /** How long nothing may move on a WebSocket; see upgrade.ts. */
+  silenceMs?: number
+}): Promise<App> {
   const { upstreams, logger } = deps
   const app = await buildHttp({ logger, metrics: deps.metrics })
   registerHealth(app, upstreams)
@@ -41,7 +47,7 @@ export async function buildApp(deps: { upstreams: Upstreams; logger: Logger; met
   app.get('/docs', (request, reply) => reply.redirect(`/docs/${queryOf(request.url)}`))
   app.all('/*', { onRequest: (request, reply) => pass(upstreams.web, request, reply) }, neverCalled)
 
-  pipeUpgrades(app, upstreams.notifications, logger)
+  pipeUpgrades(app, createUpgrades(upstreams.notifications, logger, deps.silenceMs))
   return app
 
   /** The path and everything below it, unchanged. */
@@ -114,8 +120,7 @@ function registerHealth(app: App, upstreams: Upstreams) {
   })
 }
 
-function pipeUpgrades(app: App, upstream: Upstream, logger: Logger) {
-  const upgrades = createUpgrades(upstream, logger)
+function pipeUpgrades(app: App, upgrades: Upgrades) {
   upgradeOnly(app.server, STREAM_PATH)
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     upgrades.accept(request, socket, head)

@@ -17,6 +17,12 @@ import type { Instance, Upstream } from './upstream.ts'
 /** What a closed side leaves unread in the other one's buffers may take this long to get there. */
 const LAST_BYTES_MS = 10_000
 
+/**
+ * A pair on which nothing has moved for this long is cut. The service pings every 20 s, so that happens only when it hangs,
+ * or when the client reads nothing: then the pipe does not read either, and never learns that the service has gone.
+ */
+const SILENCE_MS = 120_000
+
 type Log = { info(fields: object, message: string): void }
 
 export interface Upgrades {
@@ -26,7 +32,7 @@ export interface Upgrades {
   close(): void
 }
 
-export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
+export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE_MS): Upgrades {
   const open = new Set<Socket>()
   let closed = false
 
@@ -69,7 +75,8 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
         answered = true
         socket.off('close', giveUp)
         logEnd(101, instance)
-        join(socket, head, upstreamSocket as Socket, upstreamHead, statusLineAndHeaders(answer, requestId))
+        const preamble = statusLineAndHeaders(answer, requestId)
+        join(socket, head, upstreamSocket as Socket, upstreamHead, preamble, silenceMs)
       })
       attempted.on('response', (refusal) => {
         answered = true
@@ -111,9 +118,16 @@ export function createUpgrades(upstream: Upstream, log: Log): Upgrades {
 }
 
 /** Two sockets as one: pipe() holds a side back while the other does not read, and either's end ends both. */
-function join(client: Socket, clientHead: Buffer, service: Socket, serviceHead: Buffer, preamble: string) {
+function join(
+  client: Socket,
+  clientHead: Buffer,
+  service: Socket,
+  serviceHead: Buffer,
+  preamble: string,
+  silenceMs: number,
+) {
   for (const socket of [client, service]) {
-    socket.setTimeout(0)
+    socket.setTimeout(silenceMs, () => socket.resetAndDestroy())
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 30_000)
   }

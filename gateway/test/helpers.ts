@@ -44,7 +44,11 @@ export async function deadUrl() {
 }
 
 /** Services that are not given have one dead instance. */
-export async function startGateway(t: Teardown, urls: Partial<Record<keyof Upstreams, string[]>>) {
+export async function startGateway(
+  t: Teardown,
+  urls: Partial<Record<keyof Upstreams, string[]>>,
+  options: { silenceMs?: number } = {},
+) {
   const dead = [await deadUrl()]
   const open = (name: keyof Upstreams) => createUpstream(name, urls[name] ?? dead, logger)
   const upstreams: Upstreams = {
@@ -54,7 +58,7 @@ export async function startGateway(t: Teardown, urls: Partial<Record<keyof Upstr
     web: open('web'),
   }
   await Promise.all(Object.values(upstreams).map((upstream) => upstream.start()))
-  const app = await buildApp({ upstreams, logger, metrics: createMetrics() })
+  const app = await buildApp({ upstreams, logger, metrics: createMetrics(), ...options })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   let closed: Promise<unknown> | undefined
   const close = () => {
@@ -62,7 +66,7 @@ export async function startGateway(t: Teardown, urls: Partial<Record<keyof Upstr
     return closed
   }
   t.teardown(close)
-  return { url, upstreams, close }
+  return { url, upstreams, server: app.server, close }
 }
 
 /** Connects, sends the text and gathers what comes back. */

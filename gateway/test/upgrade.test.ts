@@ -1,6 +1,6 @@
 /** The WebSocket's upgrade through the gateway, byte by byte. */
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import t from 'tap'
 import { deadUrl, dial, startGateway, startService, until, upgradeRequest } from './helpers.ts'
 
@@ -160,3 +160,28 @@ t.test('closing the gateway closes the sockets', async (t) => {
   await until('the service notices', () => serviceSide?.destroyed)
   t.pass('both noticed')
 })
+
+t.test('a client that reads nothing does not outlive the service', async (t) => {
+  const cut: Upgrader = (_request, socket) => {
+    socket.write(AGREED)
+    const flood = () => {
+      // Until every buffer on the way is full; then the end cannot get through to the gateway either.
+      if (socket.write(Buffer.alloc(1 << 20))) setImmediate(flood)
+      else setTimeout(() => socket.destroy(), 200)
+    }
+    flood()
+  }
+  const service = await startUpgrading(t, cut)
+  const gateway = await startGateway(t, { notifications: [service.url] }, { silenceMs: 500 })
+  const { socket } = await dial(t, gateway.url, upgradeRequest('/notifications/stream?userId=ada'))
+  socket.pause()
+  await until('asked', () => service.requests.length > 0)
+  await until('the gateway holds no connection', async () => (await connections(gateway.server)) === 0)
+  socket.resume()
+  await until('the client has noticed', () => socket.destroyed)
+})
+
+const connections = (server: Server) =>
+  new Promise<number>((resolve, reject) => {
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+  })

@@ -60,7 +60,7 @@ t.test('a first visit', async (t) => {
   await gotAll(4, 5)
   t.equal(live.highest.value, 5)
   t.equal(live.given(), 5)
-  t.equal(timers(), 0, 'nothing is waited for')
+  t.equal(timers(), 1, 'only the next look whether the connection brings all')
   visits.begin(undefined)
   await eventually(() => server.connections.length === 0, { what: 'the socket to close' })
   t.equal(live.state.value, 'off')
@@ -270,7 +270,7 @@ t.test('a poll and a socket that overlap', async (t) => {
   server.write('ada')
   await gotAll(1, 2, 3)
   held.release()
-  await eventually(() => timers() === 0, { what: 'the late answer' })
+  await eventually(() => timers() === 1, { what: 'the late answer' })
   await breathe()
   t.equal(live.highest.value, 3, 'an answer of before takes nothing back')
   t.equal(live.given(), 3)
@@ -424,6 +424,23 @@ t.test('the user is switched', async (t) => {
   t.equal(server.connections.length, 1)
   t.equal(live.highest.value, 1)
   t.notOk(states.includes('retrying'))
+})
+
+t.test('a connection that is dead without a word', async (t) => {
+  const server = await createShopServer(t)
+  const { visits, is, gotAll, advance } = follow(t, server)
+  visits.begin('ada')
+  await is('live')
+  const lost = server.connections.splice(0) // still open, but nothing comes over it any more
+  server.write('ada')
+  await advance(60_000)
+  await eventually(() => server.count('GET /notifications') === 1, { what: 'the look at the list' })
+  await breathe()
+  await advance(2_000)
+  await advance(250)
+  await eventually(() => lost[0]?.socket.readyState !== 1, { what: 'the dead socket to be closed' })
+  await gotAll(1)
+  await is('live')
 })
 
 t.test('a server that accepts and stays silent', async (t) => {

@@ -192,7 +192,7 @@ t.test("another user's toasts go with the user", async (t) => {
   await shop.session.enter('bob')
   t.same(titles(), [])
   await eventually(() => shop.live.state.value === 'live', { what: "bob's socket" })
-  await eventually(() => timers() === 1, { what: 'only the ticking clock to be left' })
+  await eventually(() => timers() === 2, { what: 'only the ticking clock and the look at the connection to be left' })
   shop.session.switchTo('ada')
   t.same(titles(), [])
 })

@@ -108,6 +108,8 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           reconnectTimeWait: RECONNECT_WAIT_MS,
           pingInterval: PING_INTERVAL_MS,
           maxPingOut: 2,
+          // A broker that comes up with other users for a moment must not be given up for good.
+          ignoreAuthErrorAbort: true,
           timeout: REQUEST_TIMEOUT_MS,
         })
       } catch {

@@ -122,8 +122,13 @@ export function createAttempts<Input, T>(options: AttemptsOptions<Input, T>): At
 
   async function resumeAll(desk: Desk<Input, T>) {
     for (;;) {
-      const next = desk.pending.peek() ?? stored(desk.userId)[0]
-      if (desk.flight || !next) return
+      if (desk.flight) return
+      const kept = stored(desk.userId)
+      const shown = desk.pending.peek()
+      // Another tab of this user has discarded it, or has got its answer.
+      if (shown && !kept.some(({ key }) => key === shown.key)) desk.pending.value = undefined
+      const next = desk.pending.peek() ?? kept[0]
+      if (!next) return
       const answer = await send(desk, next)
       if (!answer.ok && !settles(answer.problem)) return
       if (!answer.ok) onRefused(next.input, answer.problem, desk.userId)

@@ -32,7 +32,7 @@ export type OwnLetters = LettersModel & {
 }
 
 export function createLetters({ api, store, visits, live }: LettersDeps): OwnLetters {
-  const list = createPaged<Letter>({ api, visits, path: () => '/notifications', newer })
+  const list = createPaged<Letter>({ api, visits, path: () => '/notifications', newer, rank: ({ seq }) => seq })
   const views = new Map<number, ReadonlySignal<Remote<Letter>>>()
   /** Letters up to this seq are read; undefined until a first visit knows how many there are. */
   const read = signal<number | undefined>(undefined)

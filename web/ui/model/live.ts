@@ -32,6 +32,10 @@ const AT_ONCE_MAX = 3
 const STABLE_MS = 5_000
 const POLL_MS = 3_000
 const POLL_PAGE = 50
+/** A connection can be dead without a word (a laptop that slept, a forgetful NAT): the list tells whether it brings all. */
+const CHECK_MS = 60_000
+/** For letters that were on their way while the list was read. */
+const ON_THEIR_WAY_MS = 2_000
 /** Pages read in one poll; letters beyond are in the list, but not announced. */
 const POLL_PAGES_MAX = 20
 
@@ -100,7 +104,27 @@ export function createLive({ platform, api, store, visits }: LiveDeps): OwnLive 
         synchronise(seen, seq)
         note({ connected: true, pollWorks: false })
       })
+      checkIn(CHECK_MS)
+    }
+
+    function checkIn(delayMs: number) {
       cancelPoll()
+      cancelPoll = visit.after(delayMs, () => void check())
+    }
+
+    async function check() {
+      const connection = readyAt
+      const letters = (await lettersAfter(visit, seen)) ?? []
+      if (visit.ended || readyAt === undefined || readyAt !== connection) return
+      if (letters.length === 0) return checkIn(CHECK_MS)
+      cancelPoll()
+      cancelPoll = visit.after(ON_THEIR_WAY_MS, () => (letters.some(seen.isNew) ? reconnect(0) : checkIn(CHECK_MS)))
+    }
+
+    function reconnect(delayMs: number) {
+      closeSocket()
+      lost(0)
+      connectIn(delayMs)
     }
 
     function closed(code: number) {
@@ -140,11 +164,7 @@ export function createLive({ platform, api, store, visits }: LiveDeps): OwnLive 
     visit.onEnd(() => closeSocket())
     pollIn(POLL_MS)
     connect()
-    return (delayMs) => {
-      closeSocket()
-      lost(0)
-      connectIn(delayMs)
-    }
+    return reconnect
   }
 
   /** Letters that came since, oldest first; undefined when the service does not answer. */
@@ -174,11 +194,12 @@ export function createLive({ platform, api, store, visits }: LiveDeps): OwnLive 
   }
 
   function give(letter: Letter, seen: Seen) {
+    // Also of a letter that a poll was first to give: the `ready` behind it may have told of less.
+    if (letter.seq > (highest.peek() ?? 0)) highest.value = letter.seq
     if (!seen.isNew(letter)) return
     const receivedAt = platform.now()
     seen.add(letter)
     batch(() => {
-      if (letter.seq > (highest.peek() ?? 0)) highest.value = letter.seq
       for (const listener of listeners) listener(letter, receivedAt)
     })
   }

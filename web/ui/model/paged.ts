@@ -30,12 +30,14 @@ export interface PagedOptions<T> {
   belongs?(item: T): boolean
   /** Which of two copies of an item tells more; by default the one that was read last. */
   newer?(known: T, read: T): T
+  /** Grows from item to item as they come into being; without it what is put in counts as the newest. */
+  rank?(item: T): number
   /** Called with what each page brought. */
   onRead?(items: readonly T[]): void
 }
 
 export interface OwnPaged<T> extends Paged<T> {
-  /** Puts in an item that has just come into being: at the top, or in its place if the list has it already. */
+  /** Puts in an item that has come into being: where it belongs, or in its place if the list has it already. */
   put(item: T): void
   /** Takes in a newer copy of an item, if the list has it. */
   update(item: T): void
@@ -43,7 +45,7 @@ export interface OwnPaged<T> extends Paged<T> {
 
 /** Nothing is read before the first reload(); a new visit empties the list. */
 export function createPaged<T extends { id: string }>(options: PagedOptions<T>): OwnPaged<T> {
-  const { api, visits, belongs = () => true, newer = (_known, read) => read, onRead = () => {} } = options
+  const { api, visits, rank, belongs = () => true, newer = (_known, read) => read, onRead = () => {} } = options
   const items = signal<readonly T[]>([])
   const state = signal<'idle' | 'loading' | 'ready' | 'failed'>('idle')
   const problem = signal<Failure | undefined>(undefined)
@@ -144,7 +146,16 @@ export function createPaged<T extends { id: string }>(options: PagedOptions<T>):
     const known = list[index]
     const newest = known ? newer(known, item) : item
     if (!belongs(newest)) items.value = list.filter(({ id }) => id !== item.id)
-    else items.value = known ? list.with(index, newest) : [newest, ...list]
+    else items.value = known ? list.with(index, newest) : inserted(newest, list)
+  }
+
+  /** Letters that were missed come oldest first, and behind the page that was read meanwhile. */
+  function inserted(item: T, list: readonly T[]): readonly T[] {
+    if (!rank) return [item, ...list]
+    const older = list.findIndex((other) => rank(other) < rank(item))
+    if (older >= 0) return list.toSpliced(older, 0, item)
+    // Older than all that is shown: it comes with its page.
+    return next.peek() === null ? [...list, item] : list
   }
 
   return {

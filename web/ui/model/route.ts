@@ -22,8 +22,9 @@ export function parseRoute(hash: string): Route {
   if (name) return { name }
   const [, list, last = ''] = /^(orders|letters)\/([^/]+)$/.exec(path) ?? []
   if (list === 'letters' && /^[1-9]\d{0,14}$/.test(last)) return { name: 'letter', seq: Number(last) }
+  // Nothing that the path of a request could mean something else by, such as '..'.
   const id = list === 'orders' ? decoded(last) : undefined
-  return id ? { name: 'order', id } : { name: 'missing' }
+  return id && /^[\w-]+$/.test(id) ? { name: 'order', id } : { name: 'missing' }
 }
 
 /** The link to a route, such as '#/orders/01a2…'; parseRoute's inverse. */

@@ -74,6 +74,11 @@ export function createSession({ api, store, tab, onRegistered }: SessionDeps): O
     if (id !== NOBODY) store.write(CURRENT, id)
   }
 
+  function removeEntries(id: string) {
+    for (const entry of userEntries) store.remove(userKey(entry, id))
+    if (store.read(CURRENT, asString) === id) store.remove(CURRENT)
+  }
+
   function welcome({ id, name }: User, choice: number): Result {
     batch(() => {
       changeUsers((known) => [...known.filter((user) => user.id !== id), { id, name }])
@@ -131,11 +136,14 @@ export function createSession({ api, store, tab, onRegistered }: SessionDeps): O
         changeUsers((known) => known.filter((user) => user.id !== id))
         if (currentId.peek() === id) choose(NOBODY)
       })
-      for (const entry of userEntries) store.remove(userKey(entry, id))
+      removeEntries(id)
     },
     leave: () => choose(NOBODY),
     reread() {
+      const here = current.peek()?.id
       users.value = readUsers()
+      // Another tab forgot this tab's user; what was kept here since then goes as well.
+      if (here !== undefined && !current.peek()) removeEntries(here)
     },
   }
 }

@@ -103,8 +103,8 @@ export function createToasts({ platform, store, visits, settings, newId }: Toast
       const isRecorded = (other: Notice) => notice.letterId !== undefined && other.letterId === notice.letterId
       changeHistory((past) => (past.some(isRecorded) ? past : [notice, ...past]))
       shown.value = [...shown.peek(), notice]
-      const fleeting = shown.peek().filter(({ kind }) => !stays(kind))
-      for (const { id } of fleeting.slice(0, -SHOWN_MAX)) dismiss(id)
+      const alike = shown.peek().filter(({ kind }) => stays(kind) === stays(notice.kind))
+      for (const { id } of alike.slice(0, -SHOWN_MAX)) dismiss(id)
     })
     if (stays(notice.kind)) return
     clocks.set(notice.id, { paused: false, remainingMs: SHOWN_MS, startedAt: 0, stop: undefined })
