@@ -44,7 +44,9 @@ export async function buildApp(deps: {
     forwardDocs(`/docs/${part}`, upstreams[part])
   }
   for (const path of ['/journeys', '/journeys/*', '/status', '/status/*']) app.all(path, handleNotFound)
-  app.get('/docs', (request, reply) => reply.redirect(`/docs/${queryOf(request.url)}`))
+  for (const page of ['/docs', '/docs/events']) {
+    app.get(page, (request, reply) => reply.redirect(`${page}/${queryOf(request.url)}`))
+  }
   app.all('/*', { onRequest: (request, reply) => pass(upstreams.web, request, reply) }, neverCalled)
 
   pipeUpgrades(app, createUpgrades(upstreams.notifications, logger, deps.silenceMs))

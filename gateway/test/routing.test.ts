@@ -80,6 +80,7 @@ t.test('routing table', async (t) => {
   t.test('pages of documentation without their slash redirect', async (t) => {
     for (const [path, location] of [
       ['/docs', '/docs/'],
+      ['/docs/events', '/docs/events/'],
       ['/docs/orders', '/docs/orders/'],
       ['/docs/payments?a=1', '/docs/payments/?a=1'],
     ] as const) {

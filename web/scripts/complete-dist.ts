@@ -1,11 +1,13 @@
 /**
- * The last step of the build, after Vite's: adds the documentation page to web/dist, and puts a Brotli and a gzip copy
+ * The last step of the build, after Vite's: adds the documentation pages to web/dist, and puts a Brotli and a gzip copy
  * beside each text, so that the service compresses nothing while it runs.
  */
 import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { asyncApiDocument } from '@checkout/contracts/asyncapi.ts'
+import { type AsyncApi, eventsPage } from './events-page.ts'
 
 const web = join(import.meta.dirname, '..')
 const swaggerUi = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')))
@@ -22,6 +24,9 @@ export function completeDist(dist: string): void {
   mkdirSync(docs, { recursive: true })
   cpSync(join(web, 'docs'), docs, { recursive: true })
   for (const file of SWAGGER_UI_FILES) cpSync(join(swaggerUi, file), join(docs, file))
+  const asyncApi = asyncApiDocument()
+  writeFileSync(join(docs, 'events/index.html'), eventsPage(asyncApi as unknown as AsyncApi))
+  writeFileSync(join(docs, 'events/asyncapi.json'), `${JSON.stringify(asyncApi, null, 2)}\n`)
 
   for (const name of globSync('**/*.{html,js,css,svg,json,webmanifest}', { cwd: dist })) {
     const file = join(dist, name)

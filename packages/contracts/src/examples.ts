@@ -100,9 +100,9 @@ export const message = {
 }
 export const letterPage = { items: [message, failedLetter, paidLetter], next: null }
 
-const createdEventId = '01a202c0-f64c-7b18-9c03-2d6e8f1a5b47'
-const succeededEventId = '01a202c0-f68c-7a64-8b1f-5e9d3c7f0a26'
-const paidEventId = '01a202c0-f6c2-7e09-a5d8-6f4b1c9e2d38'
+export const createdEventId = '01a202c0-f64c-7b18-9c03-2d6e8f1a5b47'
+export const succeededEventId = '01a202c0-f68c-7a64-8b1f-5e9d3c7f0a26'
+export const paidEventId = '01a202c0-f6c2-7e09-a5d8-6f4b1c9e2d38'
 const inboxStep = (at: string, eventId: string, streamSeq: number) => ({
   step: 'inbox',
   at,

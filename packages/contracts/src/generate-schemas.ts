@@ -1,14 +1,18 @@
 /**
- * The written contracts: JSON Schema 2020-12, one file per event type (the whole message) and per HTTP body.
- * `npm run schemas -w @checkout/contracts` writes them; a test fails when the committed ones differ.
+ * The written contracts: JSON Schema 2020-12, one file per event type (the whole message) and per HTTP body; the AsyncAPI
+ * document; the generated parts of docs/events.md. `npm run schemas -w @checkout/contracts` writes them; a test fails when
+ * the committed ones differ.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TSchema } from 'typebox'
+import { asyncApiDocument } from './asyncapi.ts'
 import { eventData, eventSchemas, eventTypes } from './events.ts'
+import { withGeneratedParts } from './events-markdown.ts'
 import * as http from './http.ts'
 
 export const SCHEMAS_FOLDER = join(import.meta.dirname, '../schemas')
+export const EVENTS_MARKDOWN = join(import.meta.dirname, '../../../docs/events.md')
 
 /** Names the schemas, as JSON Schema wants it; nothing is served there. References between them are relative to it. */
 const BASE_URI = 'https://checkout.example/schemas'
@@ -28,7 +32,7 @@ export function schemaFiles(): Map<string, string> {
     fileOf('events', type, eventSchemas[type], (eventData[type] as Described).description),
   )
   const bodyFiles = bodies.map(({ name, schema }) => fileOf('http', name, schema, schema.description))
-  return new Map([...events, ...bodyFiles])
+  return new Map([...events, ...bodyFiles, ['asyncapi.json', `${JSON.stringify(asyncApiDocument(), null, 2)}\n`]])
 }
 
 /** @throws Error when the schema has no description: the file would not say what it is for. */
@@ -56,4 +60,7 @@ export function writeSchemas(folder: string): void {
   }
 }
 
-if (import.meta.main) writeSchemas(SCHEMAS_FOLDER)
+if (import.meta.main) {
+  writeSchemas(SCHEMAS_FOLDER)
+  writeFileSync(EVENTS_MARKDOWN, withGeneratedParts(readFileSync(EVENTS_MARKDOWN, 'utf8')))
+}

@@ -1,7 +1,7 @@
 /** Every HTTP body of the public API, as TypeBox. The `$id`s are the names that Swagger shows. */
 import { type Static, type TSchema, Type } from 'typebox'
 import * as examples from './examples.ts'
-import { Amount, Balance, Currency, Description, Email, Name, Timestamp, UserId, Uuid } from './values.ts'
+import { Amount, Balance, Currency, Description, described, Email, Name, Timestamp, UserId, Uuid } from './values.ts'
 
 const strict = { additionalProperties: false }
 const nullable = <T extends TSchema>(schema: T, description: string) =>
@@ -9,7 +9,7 @@ const nullable = <T extends TSchema>(schema: T, description: string) =>
 const page = <T extends TSchema>(item: T, options: { $id: string; description: string; examples: unknown[] }) =>
   Type.Object(
     {
-      items: Type.Array(ref(item)),
+      items: Type.Array(ref(item), { description: 'Newest first.' }),
       next: nullable(
         Type.String({ examples: ['djEuNDI'] }),
         'Pass it as ?cursor= to get the next page; null on the last one.',
@@ -30,12 +30,22 @@ export const NewUser = Type.Object(
   { ...strict, $id: 'NewUser', description: 'A user to register.', examples: [examples.newUser] },
 )
 export const User = Type.Object(
-  { id: UserId, name: Name, email: Email, createdAt: Timestamp },
+  {
+    id: UserId,
+    name: Name,
+    email: Email,
+    createdAt: described(Timestamp, 'When the user registered: RFC 3339, UTC, with milliseconds.'),
+  },
   { ...strict, $id: 'User', description: 'A registered user.', examples: [examples.user] },
 )
 
 export const Account = Type.Object(
-  { userId: UserId, balance: Balance, currency: Currency, createdAt: Timestamp },
+  {
+    userId: UserId,
+    balance: Balance,
+    currency: Currency,
+    createdAt: described(Timestamp, 'When it was opened: RFC 3339, UTC, with milliseconds.'),
+  },
   {
     ...strict,
     $id: 'Account',
@@ -51,15 +61,18 @@ export const entryKinds = ['deposit', 'withdrawal', 'debit'] as const
 export type EntryKind = (typeof entryKinds)[number]
 export const LedgerEntry = Type.Object(
   {
-    id: Uuid,
+    id: described(Uuid, 'The entry, a UUID (version 7).'),
     kind: Type.Enum(entryKinds, {
       type: 'string',
       description: 'Gives the sign: deposit adds; withdrawal and debit (payment of an order) subtract.',
     }),
     amount: Amount,
-    balanceAfter: Balance,
+    balanceAfter: described(
+      Balance,
+      'What was on the account afterwards, in minor units (kopecks, cents), never below zero.',
+    ),
     orderId: nullable(Uuid, 'The order that a debit pays; null for deposits and withdrawals.'),
-    createdAt: Timestamp,
+    createdAt: described(Timestamp, 'When the money moved: RFC 3339, UTC, with milliseconds.'),
   },
   {
     ...strict,
@@ -86,7 +99,7 @@ export const OrderStatus = Type.Enum(orderStatuses, {
 })
 export const Order = Type.Object(
   {
-    id: Uuid,
+    id: described(Uuid, 'The order, a UUID (version 7).'),
     userId: UserId,
     amount: Amount,
     currency: Currency,
@@ -95,8 +108,8 @@ export const Order = Type.Object(
     failureReason: Type.Union([Type.Literal('insufficient_funds'), Type.Literal('account_not_found'), Type.Null()], {
       description: 'Why the order failed: too little on the account, or no account at all; null otherwise.',
     }),
-    createdAt: Timestamp,
-    updatedAt: Timestamp,
+    createdAt: described(Timestamp, 'When it was placed: RFC 3339, UTC, with milliseconds.'),
+    updatedAt: described(Timestamp, 'When its status last changed: RFC 3339, UTC, with milliseconds.'),
   },
   {
     ...strict,
@@ -136,7 +149,7 @@ export const NewMessage = Type.Object(
 export const Letter = Type.Object(
   {
     seq: Type.Integer({ minimum: 1, description: "Number of the letter among the user's letters, without gaps." }),
-    id: Uuid,
+    id: described(Uuid, 'The letter, a UUID (version 7).'),
     userId: UserId,
     kind: Type.Enum(letterKinds, {
       type: 'string',
@@ -153,7 +166,7 @@ export const Letter = Type.Object(
       type: 'string',
       description: 'Whether it is mailed too: none (mailing is off or no address), queued, sent, failed.',
     }),
-    createdAt: Timestamp,
+    createdAt: described(Timestamp, 'When it was written: RFC 3339, UTC, with milliseconds.'),
     sentAt: nullable(Timestamp, 'When it was mailed; null as long as it was not.'),
   },
   {
@@ -164,7 +177,10 @@ export const Letter = Type.Object(
   },
 )
 export const PushedLetter = Type.Object(
-  { type: Type.Literal('notification'), ...Letter.properties },
+  {
+    type: Type.Literal('notification', { description: 'Tells a letter from `ready`.' }),
+    ...Letter.properties,
+  },
   {
     ...strict,
     $id: 'PushedLetter',
@@ -174,7 +190,7 @@ export const PushedLetter = Type.Object(
 )
 export const PushReady = Type.Object(
   {
-    type: Type.Literal('ready'),
+    type: Type.Literal('ready', { description: 'Tells it from a letter.' }),
     seq: Type.Integer({ minimum: 0, description: "The user's highest seq; 0 when there is no letter yet." }),
   },
   {

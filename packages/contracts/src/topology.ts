@@ -55,5 +55,8 @@ export const subscriptions: readonly Subscription[] = (Object.keys(readers) as E
 
 export const publisherOf = (type: EventType): ServiceName => streamOf(type).owner
 
+/** The plain NATS subject on which a stream's owner says that it deleted the stream, or a durable of it. */
+export const deletionSubject = (stream: string): string => `deleted.${stream}`
+
 /** The plain NATS subject that wakes the instances to which a user is connected: there may be a new letter. */
 export const pushSubject = (userId: string): string => `push.${userId}`

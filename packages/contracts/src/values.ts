@@ -1,5 +1,8 @@
 /** The vocabulary that events and HTTP bodies share, each value with its bounds. */
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
+
+/** The same values, with a description of what they are here. */
+export const described = <T extends TSchema>(schema: T, description: string): T => ({ ...schema, description })
 
 /** The most that one operation may move, in minor units. */
 export const MAX_AMOUNT = 1_000_000_000_000

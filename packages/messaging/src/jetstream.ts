@@ -3,7 +3,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
+import { deletionSubject, type StreamDefinition, type Subscription } from '@checkout/contracts/topology.ts'
 import {
   AckPolicy,
   type ConsumerConfig,
@@ -208,7 +208,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
     async deleteStream(name) {
       await orMissing(jsm().streams.delete(name), JetStreamApiCodes.StreamNotFound)
-      nc?.publish(announcement(name))
+      nc?.publish(deletionSubject(name))
     },
     async purge(stream, seq) {
       await jsm().streams.purge(stream, { seq })
@@ -238,7 +238,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
     async deleteDurable({ stream, durable }) {
       await orMissing(jsm().consumers.delete(stream, durable), JetStreamApiCodes.ConsumerNotFound)
-      nc?.publish(announcement(stream))
+      nc?.publish(deletionSubject(stream))
     },
 
     async pull(subscription: Subscription): Promise<Pull> {
@@ -258,7 +258,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       // everything fetched is still being handled. So the owner announces it; of a deletion by somebody else the server's
       // advisories tell, most of the time. Listened to from before the binding on, so that nothing falls in between.
       const news = [
-        announcement(stream),
+        deletionSubject(stream),
         `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`,
         `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`,
       ].map((subject) => connection.subscribe(subject, { callback: lose }))
@@ -327,9 +327,6 @@ function toDelivery(message: JsMsg, stale: () => boolean): Delivery {
     setImmediate(() => setImmediate(() => stale() || settle()))
   }
 }
-
-/** Core NATS subject on which a stream's owner says that it deleted the stream or a durable of it. */
-const announcement = (stream: string): string => `deleted.${stream}`
 
 const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConfig> => ({
   durable_name: durable,

@@ -1,0 +1,72 @@
+/**
+ * What the NATS user of each service may do, from the topology: its own work and nothing else. A service whose password
+ * leaks can neither forge another's events nor read what is meant for others.
+ */
+import { eventTypes } from './events.ts'
+import {
+  deletionSubject,
+  publisherOf,
+  pushSubject,
+  type ServiceName,
+  type StreamDefinition,
+  type Subscription,
+  streams,
+  subscriptions,
+} from './topology.ts'
+
+/** Subjects that a user may use; `*` stands for one token, `>` at the end for one or more. */
+export interface NatsPermissions {
+  readonly publish: readonly string[]
+  readonly subscribe: readonly string[]
+}
+
+export const serviceNames: readonly ServiceName[] = ['orders-service', 'payments-service', 'notifications-service']
+
+/** The service that wakes its other instances when a user has a new letter. */
+const PUSHER: ServiceName = 'notifications-service'
+
+/** What the reply subjects of a service begin with: answers, and the messages that it pulls, go to nobody else. */
+export const inboxPrefix = (service: ServiceName): string => `_INBOX.${service}`
+
+export function natsPermissions(service: ServiceName): NatsPermissions {
+  const owned = streams.filter((stream) => stream.owner === service)
+  const read = subscriptions.filter((subscription) => subscription.service === service)
+  const wakeUps = service === PUSHER ? [pushSubject('*')] : []
+  return {
+    publish: [
+      ...eventTypes.filter((type) => publisherOf(type) === service),
+      ...owned.flatMap(asOwner),
+      ...read.flatMap(asReader),
+      ...wakeUps,
+    ],
+    subscribe: [`${inboxPrefix(service)}.>`, ...deletionsOf(read), ...wakeUps],
+  }
+}
+
+/** The owner makes its stream, looks after the durables of all who read it, and says what it has deleted. */
+function asOwner({ name }: StreamDefinition): string[] {
+  const api = (verb: string) => `$JS.API.${verb}.${name}`
+  return [
+    ...['CREATE', 'UPDATE', 'INFO', 'PURGE', 'DELETE', 'MSG.GET'].map((verb) => api(`STREAM.${verb}`)),
+    `${api('CONSUMER.CREATE')}.>`,
+    `${api('CONSUMER.INFO')}.*`,
+    `${api('CONSUMER.DELETE')}.*`,
+    deletionSubject(name),
+  ]
+}
+
+/** A reader binds to its durable, pulls and acknowledges. */
+const asReader = ({ stream, durable }: Subscription): string[] => [
+  `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
+  `$JS.ACK.${stream}.${durable}.>`,
+]
+
+/** A reader hears that its durable is gone from the owner, and from the server. */
+const deletionsOf = (read: readonly Subscription[]): string[] => [
+  ...[...new Set(read.map(({ stream }) => stream))].flatMap((stream) => [
+    deletionSubject(stream),
+    `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`,
+  ]),
+  ...read.map(({ stream, durable }) => `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`),
+]
