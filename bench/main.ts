@@ -12,9 +12,21 @@ import { type Limit, measureLimits } from './limits.ts'
 import { postOrders } from './load.ts'
 import { type Options, readOptions, usage } from './options.ts'
 import { findProcesses, memory } from './processes.ts'
+import { measurePush } from './push.ts'
 import { auditAll } from './readback.ts'
-import { cellTable, type Memory, processTable, type Result, refusals, targets, verdict } from './report.ts'
+import {
+  cellTable,
+  type Memory,
+  processTable,
+  pushTable,
+  type Result,
+  refusals,
+  socketTable,
+  targets,
+  verdict,
+} from './report.ts'
 import { type Soak, soak as soakFor } from './soak.ts'
+import { measureSockets } from './sockets.ts'
 import { count, progressLine, table } from './table.ts'
 import { type BenchUser, createUsers } from './users.ts'
 
@@ -22,6 +34,9 @@ const WARM_UP_SECONDS = 3
 const WARM_UP_CONNECTIONS = 16
 /** Enough to keep the services busy while setting up and reading back. */
 const API_CONNECTIONS = 32
+/** Placed one at a time, for the time to the push. */
+const PUSH_ORDERS = 200
+const IDLE_SOCKETS = 2_000
 
 const root = resolve(import.meta.dirname, '..')
 const dataDir = resolve(root, process.env.DATA_DIR || '.data')
@@ -44,6 +59,7 @@ async function main(options: Options) {
     : await runCells(options, api, [many, [hot as BenchUser]], print)
   const memories = peaks()
   if (memories.length) print(`${processTable(memories, result.cells)}\n`)
+  if (options.push && !options.minutes) Object.assign(result, await runPush(options, api, print))
   const limits = options.limits && !options.minutes ? await measureLimits(dataDir, natsUrl, progress.show) : []
   progress.clear()
   if (limits.length) print(`${limitTable(limits)}\n`)
@@ -53,7 +69,7 @@ async function main(options: Options) {
   await api.close()
   const lines = verdict(audit, result, users)
   // A soak at a chosen rate says nothing about speed.
-  const aims = targets(options.rate ? [] : result.cells, memories)
+  const aims = targets(options.rate ? { ...result, cells: [] } : result, memories)
   if (aims.length) print(`${aims.join('\n')}\n`)
   print(lines.map(({ good, text }) => `${good ? '✓' : '✗'} ${text}`).join('\n'))
   if (options.json)
@@ -116,6 +132,27 @@ async function runSoak(options: Options, api: Api, users: BenchUser[], print: Pr
   printLine(`\n${cellTable([cell])}\n`)
   for (const line of refusals([cell])) print(line)
   return { cells: [cell], unanswered: cell.unanswered, ...(soaked && { soak: soaked }) }
+}
+
+/** What cannot be measured here, such as the web UI of a system without one, is said and left out. */
+async function runPush({ baseUrl }: Options, api: Api, print: Print): Promise<Pick<Result, 'push' | 'sockets'>> {
+  const tried = async <T>(what: string, measured: Promise<T>) => {
+    try {
+      return await measured
+    } catch (error) {
+      progress.clear()
+      print(`! ${what} not measured: ${error instanceof Error ? error.message : error}\n`)
+      return undefined
+    }
+  }
+  const show = progress.show
+  const push = await tried('pushes', measurePush({ api, baseUrl, orders: PUSH_ORDERS, progress: show }))
+  progress.clear()
+  if (push) print(`${pushTable(push)}\n`)
+  const sockets = await tried('idle WebSockets', measureSockets(IDLE_SOCKETS, show))
+  progress.clear()
+  if (sockets) print(`${socketTable(sockets)}\n`)
+  return { ...(push && { push }), ...(sockets && { sockets }) }
 }
 
 const peaks = (): Memory[] =>

@@ -16,6 +16,8 @@ export interface Options {
   rate: number
   /** Measure what this machine can do at most, too. */
   limits: boolean
+  /** Measure pushes and idle WebSockets, too. */
+  push: boolean
   json: boolean
 }
 
@@ -25,6 +27,7 @@ export const usage = `make bench [ARGS='…'], against a running system (make ru
   --connections=1,16,64
   --users=1000          users who share the load (the other half of the cells has one hot user)
   --quick               the same as --seconds=3
+  --no-push             skip the time to a push and a toast, and the memory of idle WebSockets
   --no-limits           skip this machine's limits
   --minutes=20          soak: this long at the most connections, instead of the table; fails if something keeps growing
   --rate=N              soak: N orders/s instead of as many as it takes
@@ -45,6 +48,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options {
       rate: { type: 'string', default: '0' },
       quick: { type: 'boolean', default: false },
       limits: { type: 'boolean', default: true },
+      push: { type: 'boolean', default: true },
       json: { type: 'boolean', default: false },
     },
   })
@@ -57,6 +61,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options {
     minutes: number('minutes', values.minutes, 0),
     rate: number('rate', values.rate, 0),
     limits: values.limits,
+    push: values.push,
     json: values.json,
   }
 }

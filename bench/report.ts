@@ -1,7 +1,9 @@
 /** The tables of a bench run, its targets and its verdict. */
 import type { Cell } from './cell.ts'
+import type { PushTimes } from './push.ts'
 import type { Audit } from './readback.ts'
 import type { Soak } from './soak.ts'
+import type { SocketCost, SocketMemory } from './sockets.ts'
 import { count, table } from './table.ts'
 import type { BenchUser } from './users.ts'
 
@@ -13,6 +15,8 @@ export interface Result {
   /** Requests without an answer, the warm-up's included. */
   unanswered: number
   soak?: Soak
+  push?: PushTimes
+  sockets?: SocketMemory
 }
 
 export interface Memory {
@@ -85,8 +89,40 @@ export const refusals = (cells: readonly Cell[]): string[] =>
       return `! ${crowd(cell)}, ${cell.connections} connections: not accepted: ${all.join(', ')}\n`
     })
 
+export function pushTable({ orders, frameMs, toastMs, why }: PushTimes): string {
+  const row = (what: string, ms: PushTimes['toastMs']) => [
+    what,
+    count(ms?.p50, 1),
+    count(ms?.p95, 1),
+    count(ms?.p99, 1),
+  ]
+  return table(
+    [`${count(orders)} orders one at a time, idle system`, 'ms p50', 'p95', 'p99'],
+    [
+      row('POST → WebSocket frame, Node client', frameMs),
+      row(`POST → toast in the page, Chromium${why ? ` (not measured: ${why})` : ''}`, toastMs),
+    ],
+  )
+}
+
+export function socketTable({ sockets, service, gateway }: SocketMemory): string {
+  const row = (what: string, cost: SocketCost) => [
+    what,
+    count(cost.heapKiB, 1),
+    count(cost.externalKiB, 1),
+    count(cost.rssKiB, 1),
+  ]
+  return table(
+    [`${count(sockets)} idle WebSockets, each`, 'heap KiB', 'external', 'resident'],
+    [row('notifications-service', service), row('gateway', gateway)],
+  )
+}
+
+/** The larger of what is counted and what the process grew by: freed pages may be used again, or not be given back. */
+const kibOf = ({ heapKiB, externalKiB, rssKiB }: SocketCost) => Math.max(heapKiB + externalKiB, rssKiB)
+
 /** The project's targets, for two cores with everything on them: told, not enforced. */
-export function targets(cells: readonly Cell[], memories: readonly Memory[]): string[] {
+export function targets({ cells, push, sockets }: Result, memories: readonly Memory[]): string[] {
   const find = (many: boolean, connections: number) =>
     cells.find((cell) => cell.users > 1 === many && cell.connections === connections)
   const line = (good: boolean, text: string) => `${good ? '  reached' : '✗ missed '}  ${text}`
@@ -110,6 +146,15 @@ export function targets(cells: readonly Cell[], memories: readonly Memory[]): st
   if (memories.length) {
     const most = memories.reduce((a, b) => (b.peakMiB > a.peakMiB ? b : a))
     lines.push(line(most.peakMiB <= 300, `no process above 300 MiB: ${most.name} ${count(most.peakMiB)} MiB`))
+  }
+  if (push?.toastMs) {
+    const { p50, p95 } = push.toastMs
+    const text = `POST → toast p50 ≤ 30 ms and p95 ≤ 100 ms: ${count(p50, 1)} and ${count(p95, 1)}`
+    lines.push(line(p50 <= 30 && p95 <= 100, text))
+  }
+  if (sockets) {
+    const kib = kibOf(sockets.service)
+    lines.push(line(kib <= 30, `≤ 30 KiB per idle WebSocket in notifications-service: ${count(kib, 1)}`))
   }
   return lines.length ? ['Targets on 2 cores, load generator included (told, not enforced):', ...lines] : []
 }

@@ -45,13 +45,18 @@ export async function createUsers(api: Api, count: number, progress: (text: stri
   })
   let ready = 0
   await eachOf(users, api.connections, async (user) => {
-    await accountOf(api, user.id)
-    await api.post('/accounts/me/deposits', user.id, { amount: DEPOSIT }, `${user.id}-deposit`)
-    user.deposited += DEPOSIT
+    user.deposited += await fund(api, user.id)
     ready += 1
     progress(`opening accounts and topping them up: ${ready} of ${count}`)
   })
   return users
+}
+
+/** Waits for the account of a registered user and puts money on it; returns how much. Throws when no account appears. */
+export async function fund(api: Api, user: string): Promise<number> {
+  await accountOf(api, user)
+  await api.post('/accounts/me/deposits', user, { amount: DEPOSIT }, `${user}-deposit`)
+  return DEPOSIT
 }
 
 export const newUser = (id: string): BenchUser => ({
