@@ -90,7 +90,9 @@ function tail(file: string, offset: number): string {
     const { size } = fstatSync(fd)
     const buffer = Buffer.alloc(Math.max(0, Math.min(size - offset, TAIL_BYTES)))
     readSync(fd, buffer, 0, buffer.length, size - buffer.length)
-    return buffer.toString('utf8')
+    const text = buffer.toString('utf8')
+    // Cut in the middle of a line, the rest of that line would pass for text of its own.
+    return size - buffer.length > offset ? text.slice(text.indexOf('\n') + 1) : text
   } finally {
     closeSync(fd)
   }

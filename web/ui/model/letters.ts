@@ -49,7 +49,10 @@ export function createLetters({ api, store, visits, live }: LettersDeps): OwnLet
 
   visits.each((visit) => {
     // A user who has registered here has read nothing yet; of others' earlier letters nobody knows.
-    read.value = stored(visit.userId) ?? live.given()
+    const known = stored(visit.userId)
+    read.value = known ?? live.given()
+    // Kept at once: after a reload live.given() is beyond what nobody has read yet.
+    if (known === undefined && read.value !== undefined) store.write(userKey('letters.read', visit.userId), read.value)
     visit.onEnd(
       effect(() => {
         if (highest.value === undefined) return
