@@ -101,6 +101,8 @@ function exchangeWith(exchange: Exchange, body: Buffer | null): void {
         answered = true
         clearTimeout(deadline)
         const fields = responseHeaders(raw, requestId)
+        // This status must say what to upgrade to (RFC 9110, 15.5.22), and the field speaks of this connection too.
+        if (status === 426) fields.push('connection', 'upgrade', 'upgrade', 'websocket')
         if (locationPrefix !== undefined) prefixLocation(fields, locationPrefix)
         if (!server.listening) response.shouldKeepAlive = false
         response.writeHead(status, fields)

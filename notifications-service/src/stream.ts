@@ -151,7 +151,12 @@ function userOf({ headers, query }: FastifyRequest): string {
   const asked = (query as { userId?: string | string[] }).userId || undefined
   const header = headers['x-user-id'] || undefined
   const given = header ?? asked
-  if (given === undefined) throw new Problem('user_id_required')
+  if (given === undefined) {
+    // Browsers cannot set a header here.
+    throw new Problem('user_id_required', {
+      detail: 'Send the parameter userId, or the header X-User-Id, with the id of the user.',
+    })
+  }
   const userId = parseUserId(given)
   if (asked !== undefined && asked !== userId) {
     throw new Problem('user_id_invalid', {

@@ -75,6 +75,7 @@ async function refused(t: Test, system: System) {
   }
   const plain = await client(system.url, 'ada')('GET', STREAM_PATH)
   t.match(plain, { status: 426, body: { code: 'upgrade_required' } }, 'without an upgrade')
+  t.equal(plain.headers.get('upgrade'), 'websocket', 'it says to what')
 }
 
 /** All but what says when and over which connection it came. */

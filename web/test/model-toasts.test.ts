@@ -52,6 +52,17 @@ t.test('one per letter', async (t) => {
   )
 })
 
+t.test('a long description is shortened, so that a phone is not covered', async (t) => {
+  const server = await createShopServer(t)
+  server.addUser('ada')
+  const order = server.addOrder('ada', { description: 'Straw hat '.repeat(50) })
+  const { toasts, shows } = await open(t, server)
+  server.write('ada', { kind: 'order_paid', orderId: order.id })
+  await shows(1)
+  const text = plain(toasts.shown.value[0]?.text)
+  t.equal(text, `“${'Straw hat '.repeat(8).trimEnd()}…”, ₽1,499.00`)
+})
+
 t.test('it says more as soon as more is known', async (t) => {
   const server = await createShopServer(t)
   const { toasts, shows } = await open(t, server)

@@ -125,7 +125,7 @@ export const signals: readonly SignalGuide[] = [
       description: 'The stream.',
       values: streams.map(({ name }) => name),
     },
-    summary: 'A stream, or a durable of it, was deleted, and comes again in a second.',
+    summary: 'A stream, or a durable of it, was deleted; its owner creates it anew.',
     when: "The stream's owner has deleted it, or a durable of it, to make it anew: it was no longer what had been published.",
     effect:
       'Every reader of the stream drops what it has fetched and not acknowledged: a late acknowledgement could hit a new message that has the same number.',

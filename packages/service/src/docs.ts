@@ -106,8 +106,6 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
       openapi: '3.1.0',
       info: { title: options.title, description: options.description, version: options.version },
       servers: [{ url: '/' }],
-      // The order of the page: what the service is for comes first, what its operators need last.
-      tags: ['users', 'orders', 'accounts', 'notifications', 'journeys', 'system', 'admin'].map((name) => ({ name })),
       components: {
         securitySchemes: {
           userId: { type: 'apiKey', in: 'header', name: 'X-User-Id', description: 'The id of the asking user.' },
@@ -117,6 +115,8 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
     refResolver: {
       buildLocalReference: (json, _baseUri, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `def-${i}`),
     },
+    transformObject: (document) =>
+      'openapiObject' in document ? withTags(document.openapiObject) : document.swaggerObject,
     transform: ({ schema, url, route }) => ({ schema: describe(schema, route), url }),
   })
   // A trailing slash in the prefix: without one the plugin serves its page at /docs too, where its links are wrong.
@@ -126,6 +126,15 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
     theme: { title: options.title },
   })
   app.get('/docs', { schema: { hide: true } }, (_request, reply) => reply.redirect('docs/', 302))
+}
+
+/** The order of the page: what the service is for comes first, what its operators need last. */
+const tagOrder = ['users', 'orders', 'accounts', 'notifications', 'journeys', 'system', 'admin']
+
+function withTags<T extends { paths?: object }>(document: T) {
+  const operations = Object.values(document.paths ?? {}).flatMap((path) => Object.values(path ?? {}))
+  const used = new Set(operations.flatMap((operation) => (operation as { tags?: string[] }).tags ?? []))
+  return { ...document, tags: tagOrder.filter((name) => used.has(name)).map((name) => ({ name })) }
 }
 
 /** What the route's code says already: who is identified needs the header, and noBody is no body. */

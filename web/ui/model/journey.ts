@@ -175,13 +175,13 @@ function timed(way: readonly Slot[], types: ReadonlyMap<string, string>): Journe
     const gapMs = items.length === 0 ? 0 : Math.max(0, atMs - reachedMs)
     reachedMs = Math.max(reachedMs, atMs)
     sinceStartMs += gapMs
-    const { at, eventId, streamSeq, deliveries, payload } = stored
+    const { eventId, streamSeq, deliveries, payload } = stored
     const eventType = eventId === undefined ? undefined : types.get(eventId)
     items.push({
       key: [service, step, eventId, copy || undefined].filter((part) => part !== undefined).join(':'),
       step,
       service,
-      at,
+      at: ms === undefined ? stored.at : new Date(ms).toISOString(),
       sinceStartMs,
       gapMs,
       gap: waits.has(step) ? 'waiting' : 'working',

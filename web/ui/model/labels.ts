@@ -33,7 +33,7 @@ export const en = {
 
   'preferences.language': 'Language',
   'preferences.theme': 'Theme',
-  'theme.system': 'As the system',
+  'theme.system': 'Same as system',
   'theme.light': 'Light',
   'theme.dark': 'Dark',
 
@@ -101,7 +101,10 @@ export const en = {
   'attempt.abandon': 'Discard',
 
   'orders.filter': 'Which orders',
-  'orders.all': 'All',
+  'orders.filter.all': 'All',
+  'orders.filter.pending': 'Pending',
+  'orders.filter.paid': 'Paid',
+  'orders.filter.failed': 'Failed',
   'orders.empty': 'No orders yet',
   'orders.empty.hint': 'Your first one will show here.',
   'orders.empty.place': 'Place the first one',
@@ -115,7 +118,7 @@ export const en = {
   'order.heading': 'Order',
   'order.back': 'All orders',
   'order.letter': 'Letter about it',
-  'order.again': 'Top up and order again',
+  'order.topUp': 'Top up your account',
   'order.placed': 'Placed',
   'order.settled': 'Settled',
   'order.number': 'Order number',
@@ -149,7 +152,7 @@ export const en = {
     'The event is a row of the service’s own database, so it cannot be lost, whatever happens to the broker.',
   'step.published': 'Published to the stream',
   'step.published.hint':
-    'The broker has confirmed the event under this number. The time is when the confirmation came back.',
+    'The broker has confirmed the event under this number. The time is when the confirmation came back, or when the next service had the event, if that was earlier.',
   'step.inbox': 'Taken from the stream',
   'step.inbox.hint':
     'The service claims the event in its inbox. A delivery that comes again finds it there and changes nothing.',
@@ -238,7 +241,7 @@ export const en = {
   'health.degraded': 'no broker',
   'health.failed': 'database failed',
   'health.silent': 'no answer',
-  'system.lead': 'How the services are, asked every 3 seconds.',
+  'system.lead': 'The state of the services, checked every 3 seconds.',
   'system.docs': 'Documentation of this service',
   'system.store': 'Database',
   'system.store.ok': 'OK',
@@ -255,7 +258,7 @@ export const en = {
 
   'missing.heading': 'Nothing here',
   'missing.title': 'There is no such page.',
-  'missing.home': 'To the start',
+  'missing.home': 'Go to the home page',
 } satisfies Record<string, Entry>
 
 export const ru: Record<keyof typeof en, Entry> = {
@@ -358,7 +361,10 @@ export const ru: Record<keyof typeof en, Entry> = {
   'attempt.abandon': 'Отменить',
 
   'orders.filter': 'Какие заказы показать',
-  'orders.all': 'Все',
+  'orders.filter.all': 'Все',
+  'orders.filter.pending': 'В обработке',
+  'orders.filter.paid': 'Оплаченные',
+  'orders.filter.failed': 'Неоплаченные',
   'orders.empty': 'Заказов пока нет',
   'orders.empty.hint': 'Здесь появится ваш первый заказ.',
   'orders.empty.place': 'Сделать первый заказ',
@@ -372,7 +378,7 @@ export const ru: Record<keyof typeof en, Entry> = {
   'order.heading': 'Заказ',
   'order.back': 'Все заказы',
   'order.letter': 'Письмо о заказе',
-  'order.again': 'Пополнить счёт и заказать снова',
+  'order.topUp': 'Пополнить счёт',
   'order.placed': 'Оформлен',
   'order.settled': 'Завершён',
   'order.number': 'Номер заказа',
@@ -386,9 +392,9 @@ export const ru: Record<keyof typeof en, Entry> = {
   'journey.working': 'Работа',
   'journey.complete': 'Завершён',
   'journey.underWay': 'В пути',
-  'journey.waitingFor.orders': 'Очередь сервиса заказов',
-  'journey.waitingFor.payments': 'Очередь сервиса платежей',
-  'journey.waitingFor.notifications': 'Очередь сервиса уведомлений',
+  'journey.waitingFor.orders': 'Ход за сервисом заказов',
+  'journey.waitingFor.payments': 'Ход за сервисом платежей',
+  'journey.waitingFor.notifications': 'Ход за сервисом уведомлений',
   'journey.waitingFor.browser': 'Едет в этот браузер',
   'journey.overview': 'Путь занял {total}: ожидание {waiting}, работа {working}',
   'service.orders': 'Заказы',
@@ -405,7 +411,8 @@ export const ru: Record<keyof typeof en, Entry> = {
   'step.outbox.hint':
     'Событие — строка в собственной базе сервиса, поэтому оно не пропадёт, что бы ни случилось с брокером.',
   'step.published': 'Опубликовано в потоке',
-  'step.published.hint': 'Брокер подтвердил событие под этим номером. Время — когда пришло подтверждение.',
+  'step.published.hint':
+    'Брокер подтвердил событие под этим номером. Время — когда пришло подтверждение или когда событие уже получил следующий сервис, если это было раньше.',
   'step.inbox': 'Получено из потока',
   'step.inbox.hint': 'Сервис отмечает событие у себя в inbox. Повторная доставка найдёт отметку и ничего не изменит.',
   'step.decision': 'Решение о платеже',

@@ -54,18 +54,30 @@ function words(notice: Notice, settings: Settings): Pick<Toast, 'tone' | 'title'
       return { tone: 'bad', title: t('toast.order_failed'), text: order ? `${what(order, settings)}. ${why}` : why }
     }
     case 'message':
-      return { tone: 'info', title: t('toast.message'), text: subject }
+      return { tone: 'info', title: t('toast.message'), text: short(subject) }
     case 'refused': {
       if (!refused) return { tone: 'bad', title: '', text: '' }
       const { action, amount, currency, description, problem } = refused
-      const title = t(`toast.refused.${action}`, { what: description ?? settings.money(amount, currency) })
+      const title = t(`toast.refused.${action}`, {
+        what: description === undefined ? settings.money(amount, currency) : short(description),
+      })
       return { tone: 'bad', title, text: settings.explain({ ...problem, status: 0, fields: {} }) }
     }
   }
 }
 
+/** A description may have 500 characters: as a toast that would cover a phone. */
+const WHAT_MAX = 80
+const short = (text: string) => {
+  const characters = [...text]
+  return characters.length > WHAT_MAX ? `${characters.slice(0, WHAT_MAX).join('').trimEnd()}…` : text
+}
+
 const what = (order: NonNullable<Notice['order']>, settings: Settings) =>
-  settings.t.value('toast.order', { what: order.description, amount: settings.money(order.amount, order.currency) })
+  settings.t.value('toast.order', {
+    what: short(order.description),
+    amount: settings.money(order.amount, order.currency),
+  })
 
 const kinds = ['order_paid', 'order_failed', 'message', 'refused'] as const
 

@@ -29,7 +29,7 @@ export const en = {
   'problem.user_not_found': 'This user is not registered.',
   'problem.account_exists': 'You have an account already.',
   'problem.account_not_found': 'Your account is not open yet. Please try again in a moment.',
-  'problem.order_not_found': 'There is no such order of yours.',
+  'problem.order_not_found': 'You have no such order.',
   'problem.insufficient_funds': 'There is not enough money on your account. Top it up, or choose a smaller amount.',
   'problem.balance_limit': 'Your account cannot hold that much. Please choose a smaller amount.',
   'problem.origin_forbidden': 'This page may not talk to the shop. Please open the shop at its own address.',

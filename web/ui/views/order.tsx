@@ -13,6 +13,7 @@ export function OrderView({ id }: { id: string }) {
   const { orders } = useShop()
   const order = orders.one(id).value
   const known = order.state === 'ready'
+  const isGone = order.state === 'failed' && order.problem.status === 404
   return (
     <Page
       heading={known ? order.value.description : t('order.heading')}
@@ -25,7 +26,7 @@ export function OrderView({ id }: { id: string }) {
       }
     >
       <Card class="facts-card">
-        <Loaded from={order} retry={() => void orders.refresh(id)} lines={2}>
+        <Loaded from={order} retry={isGone ? undefined : () => void orders.refresh(id)} lines={2}>
           {(value) => <Facts order={value} />}
         </Loaded>
       </Card>
@@ -54,7 +55,7 @@ function Facts({ order }: { order: Order }) {
       </div>
       {order.failureReason && (
         <p class="facts-reason">
-          {t(`reason.${order.failureReason}`)} <a href={href({ name: 'home' })}>{t('order.again')}</a>
+          {t(`reason.${order.failureReason}`)} <a href={href({ name: 'home' })}>{t('order.topUp')}</a>
         </p>
       )}
       <dl class="facts">

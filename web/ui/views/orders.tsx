@@ -25,7 +25,7 @@ export function OrdersView() {
                 orders.filter.value = one
               }}
             />
-            <span>{one === 'all' ? t('orders.all') : t(`status.${one}`)}</span>
+            <span>{t(`orders.filter.${one}`)}</span>
           </label>
         ))}
       </fieldset>

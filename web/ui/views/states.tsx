@@ -58,13 +58,14 @@ export function Failed({ problem, retry }: { problem: Failure; retry?: () => voi
 /** One thing that is read from a service, in whichever state it is. */
 export function Loaded<T>(props: {
   from: Remote<T> | undefined
-  retry: () => void
+  /** Absent where asking again cannot help. */
+  retry: (() => void) | undefined
   lines?: number
   children: (value: T) => ComponentChildren
 }) {
   const { from } = props
   if (!from || from.state === 'loading') return <Skeleton lines={props.lines ?? 3} />
-  if (from.state === 'failed') return <Failed problem={from.problem} retry={props.retry} />
+  if (from.state === 'failed') return <Failed problem={from.problem} {...(props.retry && { retry: props.retry })} />
   return <>{props.children(from.value)}</>
 }
 
