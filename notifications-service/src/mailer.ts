@@ -86,6 +86,8 @@ export function createMailer(options: {
     async round(signal) {
       for (let n = 0; n < BATCH; n += 1) {
         if (signal.aborted) return false
+        // A commit wakes the mailer, also its own: with nothing to send it must not make one.
+        if (store.read.letters.dueMail(clock.now(), 1).length === 0) return false
         // Under the lease, and only then read: what another holder has mailed meanwhile is not due any more.
         await store.write((tx) => tx.lease.assertHeld())
         const [letter] = store.read.letters.dueMail(clock.now(), 1)

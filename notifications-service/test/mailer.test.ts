@@ -91,6 +91,16 @@ t.test('a letter is mailed once, marked sent after the 250, with a stable Messag
   test.ok(stored?.sentAt)
 })
 
+t.test('a mailer with nothing to send commits nothing: a commit would wake it again, for ever', async (test) => {
+  const { store } = openFile(test)
+  const smtp = await startSmtp(test)
+  const mailer = await start(store, smtp.url)
+  test.teardown(mailer.close)
+  const { commits } = store.stats()
+  test.equal(await mailer.round(signal), false)
+  test.equal(store.stats().commits, commits)
+})
+
 t.test('a refusal for now is tried again later, a refusal for good ends in failed', async (test) => {
   const { store } = openFile(test)
   const smtp = await startSmtp(test, (to, attempt) => (to.startsWith('gone') ? 550 : attempt === 1 ? 451 : undefined))

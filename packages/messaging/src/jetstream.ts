@@ -67,6 +67,8 @@ export interface JetStreamOptions {
   readonly url: string
   /** Shown in the server's connection list. */
   readonly name: string
+  /** What its reply subjects begin with, where a user of the server may listen only there; default `_INBOX`. */
+  readonly inboxPrefix?: string
   /** Bytes that a stream may hold; beyond, publishing is refused and the outboxes wait. */
   readonly streamMaxBytes: number
 }
@@ -104,6 +106,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
         return await connect({
           ...parseUrl(options.url),
           name: options.name,
+          ...(options.inboxPrefix && { inboxPrefix: options.inboxPrefix }),
           maxReconnectAttempts: -1,
           reconnectTimeWait: RECONNECT_WAIT_MS,
           pingInterval: PING_INTERVAL_MS,
@@ -151,7 +154,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       nc = connection
       js = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS })
       manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
-      publisher = createPublisher(connection)
+      publisher = createPublisher(connection, createInbox(options.inboxPrefix))
       for (const subject of signalListeners.keys()) subscribe(connection, subject)
       void watch(connection)
       setConnected(true)
@@ -368,8 +371,7 @@ function parseUrl(url: string): { servers: string[]; user?: string; pass?: strin
  * Publishes whole batches over one reply subscription. The client's own publish makes a promise, a timer and a reply
  * subject per message; with three messages per order that is the larger part of its cost.
  */
-function createPublisher(nc: NatsConnection) {
-  const inbox = createInbox()
+function createPublisher(nc: NatsConnection, inbox: string) {
   let current: ((index: number, message: Msg) => void) | undefined
   let round = 0
   nc.subscribe(`${inbox}.*.*`, {

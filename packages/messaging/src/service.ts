@@ -1,5 +1,6 @@
 /** What the services that take part in the messaging have in common: their base, their app, their run from start to end. */
 import type { AnyEvent } from '@checkout/contracts/events.ts'
+import { inboxPrefix } from '@checkout/contracts/nats-permissions.ts'
 import type { ServiceName } from '@checkout/contracts/topology.ts'
 import type { App } from '@checkout/service/app.ts'
 import { type Clock, type NewId, systemClock, uuidv7 } from '@checkout/service/clock.ts'
@@ -52,6 +53,7 @@ export function createBase(service: ServiceName, version: string, config: BaseCo
     broker: createJetStreamBroker({
       url: config.NATS_URL,
       name: `${service}-${instance}`,
+      inboxPrefix: inboxPrefix(service),
       streamMaxBytes: config.STREAM_MAX_BYTES,
     }),
     rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
