@@ -1,6 +1,6 @@
 # Works with any Node.js from 20 on: npm installs the pinned Node 24 into node_modules, and that one runs everything.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pinned demo bench check lint format clean
+.PHONY: help run build test test-pinned demo postman bench compose-test k8s k8s-check diagrams backup check-books check lint format clean
 
 NODE := node_modules/.bin/node
 INSTALLED := node_modules/.package-lock.json
@@ -32,8 +32,29 @@ test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) ## the delivery suite and th
 demo: $(INSTALLED) ## both scenarios step by step, against a running system
 	@$(NODE) scripts/demo.ts
 
+postman: $(INSTALLED) ## the Postman collection with newman, against a running system (BASE_URL=, ARGS=)
+	@$(NODE) scripts/postman.ts $(ARGS)
+
 bench: $(INSTALLED) ## load and latency, against a running system
 	@$(NODE) bench/main.ts $(ARGS)
+
+compose-test: $(INSTALLED) ## the containers for real: build, up, scale, kill, crash, down and up again (needs docker compose)
+	@$(WITH_NODE) node scripts/compose-test.ts
+
+k8s: $(INSTALLED) ## write deploy/k8s from the Helm chart (helm and others by `go install`)
+	@$(NODE) scripts/k8s-tools.ts && $(NODE) scripts/k8s.ts
+
+k8s-check: $(INSTALLED) $(TAP_BUILT) ## the Helm chart and deploy/k8s: lint, schemas, what is refused, whether they agree
+	@$(NODE) scripts/k8s-tools.ts && $(WITH_NODE) npm run test-k8s --silent
+
+diagrams: $(INSTALLED) ## draw docs/diagrams again from their texts
+	@$(NODE) scripts/diagrams.ts
+
+backup: $(INSTALLED) ## a consistent copy of the three SQLite files, while everything runs (TO=folder)
+	@$(NODE) scripts/backup.ts $(TO)
+
+check-books: $(INSTALLED) ## whether the three files agree with each other: balances, debits, letters
+	@$(NODE) scripts/check-books.ts
 
 check: $(INSTALLED) ## types
 	@$(WITH_NODE) npm run check --silent
