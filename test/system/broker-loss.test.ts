@@ -8,7 +8,7 @@ import { untilListening } from '../../scripts/system.ts'
 import { type Claims, newClaims } from '../support/audit.ts'
 import { eventually } from '../support/eventually.ts'
 import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
-import { assertAudit, untilSettled } from '../support/settle.ts'
+import { assertAudit, metric, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
 
 const LOAD_MS = 700
@@ -124,9 +124,13 @@ async function down(t: Test, run: Run) {
   await killNats(run.system)
   const running = load(t, run)
   await untilDegraded(t, run.system)
+  const orders = (name: string) => metric(run.system, 'orders', 1, name)
+  t.equal(await orders('nats_connected'), 0, 'the metrics tell')
+  t.ok((await orders('outbox_oldest_seconds')) > 0, 'and for how long events have been waiting')
   const backAt = await startNats(run.system)
   await finish(t, run, running, 'broker back after a while', backAt)
   await untilOk(run.system)
+  t.strictSame([await orders('nats_connected'), await orders('outbox_oldest_seconds')], [1, 0])
 }
 
 async function stopped(t: Test, run: Run) {

@@ -47,7 +47,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   const { write } = store
   const retentionMs = options.retentionMs ?? RETENTION_MS
   const lease = createLease({ read: store.read.lease, write, clock })
-  const counters = metrics && createCounters(metrics, store, lease)
+  const counters = metrics && createCounters(metrics, store, broker, lease)
   const consumer = createConsumer({
     service,
     handlers,
@@ -106,7 +106,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   }
 }
 
-function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingReads>, lease: Lease) {
+function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingReads>, broker: Broker, lease: Lease) {
   const registers = [metrics]
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -118,6 +118,9 @@ function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingRe
       },
     })
   gauge('outbox_backlog', 'Outbox rows not yet published.', () => store.read.outbox.backlog().rows)
+  const oldestSeconds = () => store.read.outbox.backlog().oldestMs / 1000
+  gauge('outbox_oldest_seconds', 'Age of the oldest outbox row not yet published; 0 = none.', oldestSeconds)
+  gauge('nats_connected', '1 while the broker is connected.', () => Number(broker.connected))
   gauge('dead_letters', 'Dead letters waiting for a person.', () => store.read.deadLetters.count())
   gauge('lease_held', '1 in the instance that relays, sweeps, mails and cleans up.', () => Number(lease.held()))
   gauge('store_commits', 'COMMITs of this process.', () => store.stats().commits)

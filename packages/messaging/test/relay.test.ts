@@ -1,11 +1,13 @@
 /** The relay: order, batches, waking, one publisher at a time, crashes and late publishes. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { subscriptions } from '@checkout/contracts/topology.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
 import { messageId } from '../src/relay.ts'
+import type { LastCall } from './support/dying-publisher.ts'
 import { openPublisherStore, patched, publisherFile, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
@@ -119,6 +121,14 @@ t.test('of two instances on one file only one publishes; when it stops, the othe
   })
 })
 
+/** A relay that finds 30 more rows to publish and is killed right after that call of the broker. */
+async function dieAfter(t: Test, { nats, dir }: Stage, lastCall: LastCall) {
+  const program = new URL('./support/dying-publisher.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [program, nats.url, dir, lastCall], { stdio: 'inherit' })
+  const [, signal] = await once(child, 'exit')
+  t.equal(signal, 'SIGKILL', `it died right after ${lastCall}`)
+}
+
 t.test('killed between publish and record: the next relay adopts, and publishes nothing twice', async (t) => {
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
@@ -127,10 +137,7 @@ t.test('killed between publish and record: the next relay adopts, and publishes 
     await before.published()
     await before.stop()
 
-    const program = new URL('./support/dying-publisher.ts', import.meta.url).pathname
-    const child = spawn(process.execPath, [program, stage.nats.url, stage.dir], { stdio: 'inherit' })
-    const [, signal] = await once(child, 'exit')
-    t.equal(signal, 'SIGKILL', 'it died right after the publish')
+    await dieAfter(t, stage, 'publish')
     t.equal(await raw.lastSeq('ORDERS'), 40, 'its 30 rows are in the stream')
     t.equal(query(publisherFile(stage.dir), 'SELECT 1 FROM publications WHERE last_seq > 10').length, 0, 'unrecorded')
 
@@ -145,6 +152,47 @@ t.test('killed between publish and record: the next relay adopts, and publishes 
     )
   })
 })
+
+t.test('the oldest messages are purged by somebody before anybody has read them: published again', async (t) => {
+  await withStage(t, async (stage) => {
+    const raw = await connectRaw(stage)
+    const before = await publisher(stage)
+    await before.append(20)
+    await before.published()
+    await before.stop()
+    await raw.jsm.streams.purge('ORDERS', { seq: 6 })
+    t.equal((await raw.messageIds('ORDERS')).length, 15)
+
+    const after = await publisher(stage)
+    await after.append(1)
+    await after.published()
+    t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order')
+    t.ok(after.logs.some(({ why }) => why === 'its oldest messages are gone'))
+  })
+})
+
+for (const lastCall of ['deleteStream', 'createStream', 'createDurable'] as const) {
+  t.test(`killed while it makes the stream anew, after ${lastCall}: the next relay finishes that`, async (t) => {
+    await withStage(t, async (stage) => {
+      const raw = await connectRaw(stage)
+      const before = await publisher(stage)
+      await before.append(10)
+      await before.published()
+      await before.stop()
+      await raw.publish('orders.created.v1', '{}', 'stranger')
+
+      await dieAfter(t, stage, lastCall)
+      const after = await publisher(stage)
+      await after.append(10)
+      await after.published()
+      t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order, and nothing else')
+      for (const { durable } of subscriptions.filter(({ stream }) => stream === 'ORDERS')) {
+        const { delivered } = await raw.jsm.consumers.info('ORDERS', durable)
+        t.equal(delivered.stream_seq, 0, `${durable} reads it from the beginning`)
+      }
+    })
+  })
+}
 
 t.test(
   'a holder that stood still and wakes up after the takeover publishes late: the stream stays right',

@@ -1,9 +1,15 @@
-/** A program that appends 30 events and kills itself when they are published, before that is recorded. */
+/**
+ * A program that appends 30 events to publish, and kills itself right after the call of the broker that it is told: before
+ * the file knows what has come of it.
+ */
 import { uuidv7 } from '@checkout/service/clock.ts'
+import type { Broker } from '../../src/broker.ts'
 import { openPublisherStore, patched, startLife } from './life.ts'
 import { orderData } from './till.ts'
 
-const [, , url = '', dir = ''] = process.argv
+export type LastCall = 'publish' | 'deleteStream' | 'createStream' | 'createDurable'
+
+const [, , url = '', dir = '', lastCall = ''] = process.argv
 const store = openPublisherStore(dir)
 await Promise.all(
   Array.from({ length: 30 }, () => {
@@ -18,9 +24,9 @@ await startLife({
   handlers: {},
   wrap: (broker) =>
     patched(broker, {
-      async publish(stream, messages, lastSeq) {
-        await broker.publish(stream, messages, lastSeq)
+      [lastCall]: async (...given: unknown[]) => {
+        await (broker[lastCall as LastCall] as (...given: unknown[]) => Promise<unknown>)(...given)
         process.kill(process.pid, 'SIGKILL')
       },
-    }),
+    } as Partial<Broker>),
 })
