@@ -3,8 +3,9 @@ import t from 'tap'
 import { explain, explainField } from '../ui/model/explain.ts'
 import { failure } from '../ui/model/failure.ts'
 import * as labels from '../ui/model/labels.ts'
+import type { Entry } from '../ui/model/text.ts'
 import * as text from '../ui/model/text.ts'
-import { type Entry, isTextKey, translator } from '../ui/model/translate.ts'
+import { isTextKey, translator } from '../ui/model/translate.ts'
 
 const en: Record<string, Entry> = { ...text.en, ...labels.en }
 const ru: Record<string, Entry> = { ...text.ru, ...labels.ru }

@@ -1,5 +1,5 @@
 /** Texts of the views: labels, headings, hints. What the model says itself stands in text.ts. */
-import type { Entry } from './translate.ts'
+import type { Entry } from './text.ts'
 
 export const en = {
   'app.name': 'Checkout',

@@ -3,7 +3,6 @@ import type { LetterKind, Order } from '@checkout/contracts/http.ts'
 import type { Failure } from './failure.ts'
 import type { Settings } from './settings.ts'
 import { asNumber, asString, fieldsOf } from './storage.ts'
-import type { Toast } from './toasts.ts'
 
 export interface Notice {
   id: string
@@ -23,6 +22,20 @@ export interface Notice {
     description?: string
     problem: Pick<Failure, 'code' | 'detail'>
   }
+}
+
+/** A notice in words. */
+export interface Toast {
+  id: string
+  tone: 'good' | 'bad' | 'info'
+  title: string
+  text: string
+  orderId: string | null
+  /** Wall clock, ms. */
+  at: number
+  letterId?: string
+  /** For links to the letter: `#/letters/{letterSeq}`. */
+  letterSeq?: number
 }
 
 /** In the user's language. */

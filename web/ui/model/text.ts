@@ -1,5 +1,13 @@
 /** What the model says: problems, fields' errors, toasts, times. The views' labels stand in labels.ts. */
-import type { Entry } from './translate.ts'
+
+/** One text; with plural forms it is chosen by the value `n`. `{name}` stands for the value `name`. */
+export type Entry = string | Plural
+export interface Plural {
+  one?: string
+  few?: string
+  many?: string
+  other: string
+}
 
 export const en = {
   'time.just_now': 'just now',

@@ -1,24 +1,11 @@
 /** Short messages about what happened: one per letter, and per failed action that nobody was waiting for. */
 import type { Letter, Order } from '@checkout/contracts/http.ts'
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals-core'
-import { type Notice, parseNotice, sayNotice } from './notice.ts'
+import { type Notice, parseNotice, sayNotice, type Toast } from './notice.ts'
 import type { Platform } from './platform.ts'
 import type { Settings } from './settings.ts'
 import { asList, type Store, userKey } from './storage.ts'
 import type { Visits } from './visit.ts'
-
-export interface Toast {
-  id: string
-  tone: 'good' | 'bad' | 'info'
-  title: string
-  text: string
-  orderId: string | null
-  /** Wall clock, ms. */
-  at: number
-  letterId?: string
-  /** For links to the letter: `#/letters/{letterSeq}`. */
-  letterSeq?: number
-}
 
 export interface Toasts {
   /** Oldest first. */

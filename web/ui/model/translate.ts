@@ -1,17 +1,9 @@
 /** From a key to a text in the user's language. */
 import * as labels from './labels.ts'
+import type { Entry, Plural } from './text.ts'
 import * as text from './text.ts'
 
 export type Language = 'en' | 'ru'
-
-/** One text; with plural forms it is chosen by the value `n`. `{name}` stands for the value `name`. */
-export type Entry = string | Plural
-export interface Plural {
-  one?: string
-  few?: string
-  many?: string
-  other: string
-}
 
 export type TextKey = keyof typeof text.en | keyof typeof labels.en
 export type Values = Readonly<Record<string, string | number>>

@@ -1,7 +1,7 @@
 /** Short messages over the page. Errors are alerts; the rest waits politely until the screen reader has finished. */
 import { useRef } from 'preact/hooks'
+import type { Toast } from '../model/notice.ts'
 import { href } from '../model/route.ts'
-import type { Toast } from '../model/toasts.ts'
 import { Icon, type IconName } from './icons.tsx'
 import { focusHeading } from './page.tsx'
 import { useShop, useText } from './shop.ts'
