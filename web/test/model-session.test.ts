@@ -48,6 +48,9 @@ t.test('what cannot be registered', async (t) => {
   }
   t.match(await register('a.b'), { code: 'validation_failed', fields: { '/id': 'must be a user id' } })
   t.match(await register('x'.repeat(65)), { fields: { '/id': 'must be a user id' } })
+  const blank = await session.register({ name: ' ', email: '', id: 'a.b' })
+  const all = { '/id': 'must be a user id', '/name': 'must not be empty', '/email': 'must not be empty' }
+  t.match(blank, { ok: false, problem: { fields: all } }, 'all at once')
   t.equal(server.asked.length, 0, 'found out without asking')
   for (const id of ['a.b', 'x'.repeat(65), 'é', 'a,b', 'a b', 'a\nb']) {
     t.notMatch(id, new RegExp(USER_ID_PATTERN), 'as the contract has it')

@@ -91,7 +91,14 @@ export function createSession({ api, store, tab, onRegistered }: SessionDeps): O
     const choice = ++choices
     const body = { name: name.trim(), email: email.trim() }
     const userId = id?.trim() || undefined
-    if (userId !== undefined && !USER_ID.test(userId)) return wrongId('must be a user id')
+    if (userId !== undefined && !USER_ID.test(userId)) {
+      // It goes out as a header, so the API would not get to the other fields: they are looked at here, to say all at once.
+      const problem = failure('validation_failed', 'Some fields are not valid.', {
+        ...(body.name === '' && { '/name': 'must not be empty' }),
+        ...(body.email === '' && { '/email': 'must not be empty' }),
+      })
+      return wrongId('must be a user id', problem)
+    }
     const answer = await api.post<User>('/users', body, { userId })
     if (answer.ok) {
       onRegistered(answer.value.id)
@@ -150,7 +157,7 @@ export function createSession({ api, store, tab, onRegistered }: SessionDeps): O
 
 const wrongId = (message: string, problem = failure('validation_failed', 'The id is not valid.')): Result => ({
   ok: false,
-  problem: { ...problem, fields: { '/id': message } },
+  problem: { ...problem, fields: { ...problem.fields, '/id': message } },
 })
 
 function toKnownUser(value: unknown): KnownUser | undefined {
