@@ -121,16 +121,16 @@ function exchangeWith(exchange: Exchange, body: Buffer | null): void {
       onError(error: NodeJS.ErrnoException) {
         // Cut short in the middle of an answer, the client must see that too.
         if (answered) return void (response.writableEnded || response.destroy())
-        const refused = !sent && error.code === 'ECONNREFUSED'
-        if (refused) upstream.drop(instance)
+        // Refused, unreachable, not connected in time: the request did not leave, so any method may go elsewhere.
+        if (!sent) upstream.drop(instance)
         else upstream.suspect(instance)
-        if ((refused || repeatable) && attempts < MAX_ATTEMPTS) {
+        if ((!sent || repeatable) && attempts < MAX_ATTEMPTS) {
           tried = (tried ?? new Set()).add(instance)
           const next = upstream.pick(tried)
           // The only instance may have closed a connection that it kept open too long: that is worth a second try.
-          return attempt(next ?? (refused ? undefined : instance))
+          return attempt(next ?? (sent ? instance : undefined))
         }
-        fail(error.code === 'UND_ERR_CONNECT_TIMEOUT' ? 'upstream_timeout' : 'upstream_unavailable', error.code)
+        fail('upstream_unavailable', error.code)
       },
     }
   }

@@ -12,7 +12,7 @@ import { requestId as makeRequestId } from '@checkout/service/http.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { ANSWER_DEADLINE_MS, answerProblem } from './proxy.ts'
-import type { Instance, Upstream } from './upstream.ts'
+import { CONNECT_TIMEOUT_MS, type Instance, type Upstream } from './upstream.ts'
 
 /** What a closed side leaves unread in the other one's buffers may take this long to get there. */
 const LAST_BYTES_MS = 10_000
@@ -61,14 +61,21 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
         path: request.url,
         headers,
         agent: false,
-        timeout: ANSWER_DEADLINE_MS,
+        timeout: CONNECT_TIMEOUT_MS,
       })
       const giveUp = () => attempted.destroy()
       socket.once('close', giveUp)
+      let sent = false
       let timedOut = false
       let answered = false
+      attempted.on('socket', (opened) =>
+        opened.once('connect', () => {
+          sent = true
+          attempted.setTimeout(ANSWER_DEADLINE_MS)
+        }),
+      )
       attempted.on('timeout', () => {
-        timedOut = true
+        timedOut = sent
         attempted.destroy()
       })
       attempted.on('upgrade', (answer, upstreamSocket, upstreamHead) => {
@@ -90,12 +97,12 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
         refusal.pipe(response)
         refusal.on('error', () => socket.destroy())
       })
-      attempted.on('error', (error: NodeJS.ErrnoException) => {
+      attempted.on('error', () => {
         socket.off('close', giveUp)
         if (socket.destroyed || answered) return
         if (timedOut) return fail('upstream_timeout')
-        if (error.code === 'ECONNREFUSED') upstream.drop(instance)
-        else upstream.suspect(instance)
+        if (sent) upstream.suspect(instance)
+        else upstream.drop(instance)
         attempt(tried.add(instance))
       })
       attempted.end()

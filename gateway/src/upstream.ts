@@ -15,7 +15,7 @@ const PROBE_EVERY_MS = 500
 const PROBE_TIMEOUT_MS = 1000
 /** A service answers some 10,000 requests/s, so 64 in flight are enough to keep it busy; the rest wait here, cheaply. */
 const CONNECTIONS_PER_INSTANCE = 64
-const CONNECT_TIMEOUT_MS = 2000
+export const CONNECT_TIMEOUT_MS = 2000
 /** Below the 72 s for which the services keep an idle connection: the side that sends must be the one that closes. */
 const KEEP_ALIVE_MS = 60_000
 

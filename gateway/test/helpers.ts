@@ -1,6 +1,8 @@
 /** A gateway on a real port in front of real servers, and a client that sends exactly the bytes it is given. */
+import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
 import { buildApp, type Upstreams } from '../src/app.ts'
@@ -12,10 +14,10 @@ interface Teardown {
 
 const logger = createLogger({ name: 'gateway', instance: 1, level: 'silent' })
 
-/** An upstream on an ephemeral port (or a given one): ready, and answering everything else with the listener. */
-export async function startService(t: Teardown, listener: RequestListener, port = 0) {
+/** An upstream on an ephemeral port (or a given one): ready (or not), and answering everything else with the listener. */
+export async function startService(t: Teardown, listener: RequestListener, port = 0, readiness = 200) {
   const server = createServer((request, response) => {
-    if (request.url === '/health/ready') response.end('{}')
+    if (request.url === '/health/ready') response.writeHead(readiness).end('{}')
     else listener(request, response)
   })
   await new Promise<void>((resolve, reject) => {
@@ -41,6 +43,39 @@ export async function deadUrl() {
   const url = urlOf(server)
   await new Promise((resolve) => server.close(resolve))
   return url
+}
+
+/**
+ * A URL whose host does not answer, as that of a container that was removed: its listener accepts nothing, and those who
+ * wait already are so many that nobody else gets through.
+ */
+export async function silentUrl(t: Teardown) {
+  const program = `
+    const { createServer } = require('node:net')
+    const { parentPort } = require('node:worker_threads')
+    const server = createServer()
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      parentPort.postMessage(server.address().port)
+      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))
+    })`
+  const worker = new Worker(program, { eval: true })
+  const [port] = await once(worker, 'message')
+  const waiting: Socket[] = []
+  t.teardown(async () => {
+    for (const socket of waiting) socket.destroy()
+    await worker.terminate()
+  })
+  for (let connected = true; connected; ) {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    waiting.push(socket)
+    const signal = AbortSignal.timeout(500)
+    connected = await once(socket, 'connect', { signal }).then(
+      () => true,
+      () => false,
+    )
+  }
+  return `http://127.0.0.1:${port}`
 }
 
 /** Services that are not given have one dead instance. */

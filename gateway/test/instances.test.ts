@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { createUpstream } from '../src/upstream.ts'
-import { deadUrl, dial, kill, problemOf, startGateway, startService, until } from './helpers.ts'
+import { deadUrl, dial, kill, problemOf, silentUrl, startGateway, startService, until } from './helpers.ts'
 
 const post = (url: string) => fetch(url, { method: 'POST', body: '{}' })
 
@@ -148,6 +148,20 @@ t.test('nobody there: 502 at once, and service as soon as there is somebody', as
 
   await counting(t, 'a', Number(new URL(dead).port))
   t.equal(await (await post(`${url}/orders`)).text(), 'a', 'an instance not yet known to be live is tried')
+})
+
+t.test('an address that does not answer: nothing left, so every method goes on, and alone it is 502', async (t) => {
+  const silent = await silentUrl(t)
+  const alone = await startGateway(t, { orders: [silent] })
+  for (const response of await Promise.all([fetch(`${alone.url}/orders`), post(`${alone.url}/orders`)])) {
+    t.equal(response.status, 502)
+    t.match(await problemOf(response), { code: 'upstream_unavailable' })
+  }
+
+  // Not live either, so the two that are not get their turns.
+  const good = await startService(t, (_request, response) => response.end('good'), 0, 503)
+  const { url } = await startGateway(t, { orders: [silent, good.url] })
+  for (let i = 0; i < 2; i++) t.equal(await (await post(`${url}/orders`)).text(), 'good')
 })
 
 t.test('too late: 504, and nothing is repeated', async (t) => {

@@ -14,7 +14,7 @@ import type { LetterRow } from './store/tables.ts'
 const BATCH = 20
 const RETRY_MS = { first: 1_000, longest: 15 * 60_000 }
 /** Attempts that the server refused for now before a letter is given up: with the growing pauses more than a day. */
-const MAX_ATTEMPTS = 100
+const MAX_ATTEMPTS = 110
 const SMTP_TIMEOUT_MS = 10_000
 const MAIL_EVERY_MS = 1_000
 /** How long a stopping service waits for the mail server's answer. */

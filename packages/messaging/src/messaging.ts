@@ -15,6 +15,7 @@ import type { MessagingReads, MessagingTx } from './store.ts'
 import { createUpkeep, RETENTION_MS, RETIRE_BATCH } from './upkeep.ts'
 
 const CLEAN_UP_EVERY_MS = 2_000
+const results = ['handled', 'retried', 'dead_lettered'] as const
 
 export interface MessagingOptions<Tx extends MessagingTx> {
   service: ServiceName
@@ -48,6 +49,11 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   const retentionMs = options.retentionMs ?? RETENTION_MS
   const lease = createLease({ read: store.read.lease, write, clock })
   const counters = metrics && createCounters(metrics, store, broker, lease)
+  // From the start, so that a rate sees the first one.
+  for (const { service: reader, subject: type } of subscriptions) {
+    if (reader !== service) continue
+    for (const result of results) counters?.handled.inc({ type, result }, 0)
+  }
   const consumer = createConsumer({
     service,
     handlers,
