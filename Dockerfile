@@ -43,7 +43,9 @@ ENV SERVICE=$SERVICE \
     # Without it V8 lets the young generation grow to 128 MiB on a machine with much memory, which buys nothing here.
     NODE_OPTIONS=--max-semi-space-size=8 \
     HOST=0.0.0.0 \
-    DATA_DIR=/data
+    DATA_DIR=/data \
+    # An index that a migration makes of a large table is sorted in a temporary file: /tmp is memory, or small.
+    SQLITE_TMPDIR=/data
 # A new named volume takes its owner from here.
 RUN install -d -o node -g node /data
 WORKDIR /app

@@ -1,6 +1,6 @@
 # Works with any Node.js from 20 on: npm installs the pinned Node 24 into node_modules, and that one runs everything.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pinned demo postman bench compose-test k8s k8s-check diagrams backup check-books check lint format clean
+.PHONY: help run build test test-pinned demo postman bench compose-test k8s k8s-check diagrams backup restore check-books check lint format clean
 
 NODE := node_modules/.bin/node
 INSTALLED := node_modules/.package-lock.json
@@ -52,6 +52,9 @@ diagrams: $(INSTALLED) ## draw docs/diagrams again from their texts
 
 backup: $(INSTALLED) ## a consistent copy of the three SQLite files, while everything runs (TO=folder)
 	@$(NODE) scripts/backup.ts $(TO)
+
+restore: $(INSTALLED) ## put a backup in the place of the files; everything must be stopped (FROM=folder)
+	@$(NODE) scripts/restore.ts $(FROM)
 
 check-books: $(INSTALLED) ## whether the three files agree with each other: balances, debits, letters
 	@$(NODE) scripts/check-books.ts

@@ -1,57 +1,100 @@
 /**
- * `node scripts/backup.ts <folder>`: a consistent copy of each service's file, taken while everything runs.
+ * `node scripts/backup.ts <folder>`: a consistent copy of the services' files, taken while everything runs.
  *
- * The copy is made by SQLite itself (VACUUM INTO), in one read transaction: writers are not held up, and the copy needs
- * no WAL beside it. Copying live files with cp would tear them.
+ * All three are copied as they were at one moment. Copied one after another they would not fit together: money deposited
+ * after payments.sqlite was copied would pay for an order in orders.sqlite, and be missing after a restore. So their
+ * writers are kept out for the milliseconds that it takes to begin a read transaction on each; what those see is copied.
+ * Copying live files with cp would tear them.
  *
- * The order matters. Three files have no common moment, so the readers of events are copied before their writers: what
- * was told in between is in the writer's outbox, which keeps it for at least ten minutes, and is told again after a
- * restore. The other way round a restored reader would know of orders that the writer has never heard of.
+ * The folder appears when everything in it is complete, checked and on the disk; before, it is called <folder>.part.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 
-export const files = ['notifications.sqlite', 'payments.sqlite', 'orders.sqlite'] as const
+export const files = ['orders.sqlite', 'payments.sqlite', 'notifications.sqlite'] as const
 
-/** Copies every file into a folder that must not hold any of them yet. @throws before anything is half there */
-export function backUp(dataDir: string, folder: string, log = (_line: string) => {}): void {
+/** Longer than any batch of writes takes; requests wait meanwhile. */
+const LOCK_WITHIN_MS = 2_000
+
+/** Copies every file into a folder that must not be there yet. @throws and leaves no such folder */
+export async function backUp(dataDir: string, folder: string, log = (_line: string) => {}): Promise<void> {
   for (const file of files) {
     if (!existsSync(join(dataDir, file))) throw new Error(`there is no ${file} in ${dataDir}: set DATA_DIR`)
-    if (existsSync(join(folder, file))) throw new Error(`${folder} holds a ${file} already: choose another folder`)
   }
-  mkdirSync(folder, { recursive: true })
-  for (const file of files) {
-    const started = performance.now()
-    copy(join(dataDir, file), join(folder, file))
-    const size = (statSync(join(folder, file)).size / 2 ** 20).toFixed(1)
-    log(`${join(folder, file)}  ${size} MiB, ${Math.round(performance.now() - started)} ms, intact`)
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
+    throw new Error(`${folder} is there already: choose another folder`)
   }
-  sync(folder)
-}
-
-/** Under another name until it is complete and on the disk: SQLite does not fsync what VACUUM INTO writes. */
-function copy(from: string, to: string): void {
-  const part = `${to}.part`
-  rmSync(part, { force: true })
-  const live = new Database(from, { readonly: true, fileMustExist: true })
+  const part = `${folder}.part`
+  rmSync(part, { recursive: true, force: true })
+  mkdirSync(part, { recursive: true })
+  const readers = atOneMoment(dataDir)
   try {
-    live.prepare('VACUUM INTO ?').run(part)
+    for (const reader of readers) {
+      const started = performance.now()
+      const copy = join(part, reader.name.slice(dataDir.length + 1))
+      await reader.backup(copy)
+      check(copy)
+      sync(copy)
+      const size = (statSync(copy).size / 2 ** 20).toFixed(1)
+      log(`${copy}  ${size} MiB, ${Math.round(performance.now() - started)} ms, intact`)
+    }
   } finally {
-    live.close()
-  }
-  const copied = new Database(part, { readonly: true })
-  try {
-    const verdict = copied.pragma('integrity_check', { simple: true })
-    if (verdict !== 'ok') throw new Error(`the copy of ${from} is damaged: ${verdict}`)
-  } finally {
-    copied.close()
+    for (const reader of readers) reader.close()
   }
   sync(part)
-  renameSync(part, to)
+  renameSync(part, folder)
+  sync(dirname(folder))
+  log(`${folder} is complete`)
 }
 
-function sync(path: string): void {
+/** A connection to each file with a read transaction; no file has been written to between the first and the last. */
+function atOneMoment(dataDir: string): Database.Database[] {
+  const locks: Database.Database[] = []
+  const readers: Database.Database[] = []
+  try {
+    for (const file of files) {
+      const lock = new Database(join(dataDir, file), { fileMustExist: true, timeout: LOCK_WITHIN_MS })
+      locks.push(lock)
+      lock.exec('BEGIN IMMEDIATE')
+    }
+    for (const file of files) {
+      const reader = new Database(join(dataDir, file), { readonly: true })
+      readers.push(reader)
+      reader.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
+    }
+    return readers
+  } catch (error) {
+    for (const reader of readers) reader.close()
+    throw error
+  } finally {
+    for (const lock of locks) lock.close() // rolls back
+  }
+}
+
+/** Makes the copy one file without a WAL beside it. */
+function check(copy: string): void {
+  const db = new Database(copy)
+  try {
+    db.pragma('journal_mode = DELETE')
+    const verdict = db.pragma('integrity_check', { simple: true })
+    if (verdict !== 'ok') throw new Error(`${copy} is damaged: ${verdict}`)
+  } finally {
+    db.close()
+  }
+}
+
+export function sync(path: string): void {
   const fd = openSync(path, 'r')
   fsyncSync(fd)
   closeSync(fd)
@@ -64,7 +107,7 @@ if (import.meta.main) {
     process.exit(1)
   }
   try {
-    backUp(resolve(process.env.DATA_DIR || '.data'), resolve(folder), (line) => console.log(line))
+    await backUp(resolve(process.env.DATA_DIR || '.data'), resolve(folder), (line) => console.log(line))
   } catch (error) {
     console.error((error as Error).message)
     process.exit(1)

@@ -37,12 +37,16 @@ const questions: Readonly<Record<string, string>> = {
   'order failed that was debited': `
     SELECT id FROM o.orders WHERE status = 'failed'
       AND EXISTS (SELECT 1 FROM transactions t WHERE t.order_id = orders.id)`,
+  'order decided otherwise than it was placed: another user or amount': `
+    SELECT orders.id FROM o.orders JOIN decisions d ON d.order_id = orders.id WHERE d.user_id <> orders.user_id OR d.amount <> orders.amount
+    UNION SELECT orders.id FROM o.orders JOIN transactions t ON t.order_id = orders.id
+      WHERE t.user_id <> orders.user_id OR t.amount <> orders.amount`,
   'order at its end without its letter': `
     SELECT id FROM o.orders WHERE status <> 'pending'
       AND NOT EXISTS (SELECT 1 FROM n.letters l WHERE l.order_id = orders.id AND l.kind = 'order_' || status)`,
   'letter that says otherwise than its order': `
     SELECT order_id FROM n.letters l WHERE order_id IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM o.orders WHERE id = l.order_id AND l.kind = 'order_' || status)`,
+      AND NOT EXISTS (SELECT 1 FROM o.orders WHERE id = l.order_id AND user_id = l.user_id AND l.kind = 'order_' || status)`,
   'user without an account': `
     SELECT id FROM o.users WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = users.id)`,
   'user without a contact': `

@@ -38,15 +38,15 @@ export function createMailer(options: {
   const transport = createTransport({
     url: smtpUrl,
     pool: true,
-    maxConnections: 2,
+    maxConnections: 1, // letters go one after another
     connectionTimeout: SMTP_TIMEOUT_MS,
     greetingTimeout: SMTP_TIMEOUT_MS,
     socketTimeout: SMTP_TIMEOUT_MS,
   })
   const domain = /@([^\s>]+)/.exec(from)?.[1] ?? 'localhost'
 
-  /** Sends one letter and records what became of it. Returns whether the server took or refused it for good. */
-  async function send(letter: LetterRow, signal: AbortSignal): Promise<boolean> {
+  /** Sends one letter and records what became of it. */
+  async function send(letter: LetterRow, signal: AbortSignal): Promise<void> {
     try {
       const sent = transport.sendMail({
         from,
@@ -58,17 +58,14 @@ export function createMailer(options: {
       })
       await Promise.race([sent, abandoned(signal, sent)])
     } catch (error) {
-      if (error instanceof Abandoned) return false
+      if (error instanceof Abandoned) return
       return fail(letter, error as SmtpError)
     }
-    await store.write((tx) => {
-      tx.lease.assertHeld()
-      tx.letters.sent(letter, clock.now())
-    })
-    return true
+    // Also by an instance that has lost the lease meanwhile: the mail is out, and nobody shall send it again.
+    await store.write((tx) => tx.letters.sent(letter, clock.now()))
   }
 
-  async function fail(letter: LetterRow, error: SmtpError): Promise<boolean> {
+  async function fail(letter: LetterRow, error: SmtpError): Promise<void> {
     const hopeless = isHopeless(error) || letter.mailAttempts + 1 >= MAX_ATTEMPTS
     const pause = Math.min(RETRY_MS.first * 2 ** letter.mailAttempts, RETRY_MS.longest)
     logger.warn({ reason: error.message, letter: letter.id, hopeless }, 'a letter was not mailed')
@@ -77,7 +74,6 @@ export function createMailer(options: {
       if (hopeless) tx.letters.failed(letter)
       else tx.letters.postponed(letter, clock.now() + pause)
     })
-    return hopeless
   }
 
   return {

@@ -144,6 +144,41 @@ t.test('an instance without the lease mails nothing', async (test) => {
   test.equal(smtp.mails.length, 0)
 })
 
+t.test('what another holder has mailed just before is not mailed again', async (test) => {
+  const { store } = openFile(test)
+  const smtp = await startSmtp(test)
+  const { seq } = await writeTo(store, 'ada', 'ada@example.com')
+  let started = false
+  const write: Store['write'] = async (work) => {
+    if (started) await store.write((tx) => tx.letters.sent({ userId: 'ada', seq }, Date.now()))
+    return store.write(work)
+  }
+  const mailer = await start({ ...store, write }, smtp.url)
+  test.teardown(mailer.close)
+  started = true
+  await mailer.round(signal)
+  test.equal(smtp.mails.length, 0)
+})
+
+t.test('the lease is lost while the mail server answers: the letter is marked sent all the same', async (test) => {
+  const { store } = openFile(test)
+  let taken: Promise<unknown> | undefined
+  const smtp = await startSmtp(test, () => {
+    taken = store.write((tx) => tx.lease.release())
+    return undefined
+  })
+  await writeTo(store, 'ada', 'ada@example.com')
+  const mailer = await start(store, smtp.url)
+  test.teardown(mailer.close)
+  await mailer.round(signal).catch((error) => test.match(error, /lease/)) // for the next letter
+  await taken
+  test.equal(store.read.letters.list('ada', 10, 1)[0]?.mail, 'sent')
+  const next = await start(store, smtp.url)
+  test.teardown(next.close)
+  await next.round(signal)
+  test.equal(smtp.mails.length, 1)
+})
+
 t.test('three instances, one of them killed on the way: one mail per letter', { timeout: 200_000 }, async (test) => {
   const { store, dataDir } = openFile(test)
   const smtp = await startSmtp(test)

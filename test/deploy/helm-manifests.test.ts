@@ -168,6 +168,9 @@ t.test('every pod has its probes, its limits, and time to stop', async (t) => {
       const { httpGet, exec } = container[probe] ?? {}
       t.ok(exec ?? /^\/health\/(live|ready)$/.test(httpGet?.path), `${owner}: ${probe}`)
     }
+    // A full disk or a locked file is nothing that a restart would heal.
+    const alive = container.livenessProbe.httpGet?.path ?? '/health/live'
+    t.equal(alive, '/health/live', `${owner}: it is killed only when it does not answer at all`)
     t.ok(container.resources.requests.cpu && container.resources.requests.memory, `${owner}: requests`)
     t.ok(container.resources.limits.memory, `${owner}: memory limit`)
     const sleep = container.lifecycle?.preStop.sleep.seconds ?? 0
@@ -175,6 +178,26 @@ t.test('every pod has its probes, its limits, and time to stop', async (t) => {
   }
   const live = pod('gateway').container.readinessProbe.httpGet.path
   t.equal(live, '/health/live', 'a service that restarts does not take the gateway out with it')
+})
+
+t.test('what has a file may write it, and nobody else has it', async (t) => {
+  for (const name of [...services, 'nats'] as const) {
+    const { spec, container } = pod(name)
+    const [claim, ...more] = find(`StatefulSet/shop-${name}`).spec.volumeClaimTemplates
+    t.strictSame(more, [], name)
+    t.strictSame(claim.spec.accessModes, ['ReadWriteOnce'], `${name}: a disk, of one node`)
+    const { fsGroup, runAsGroup } = spec.securityContext
+    t.ok(fsGroup > 0 && fsGroup === runAsGroup, `${name}: a new volume belongs to root; its group is the pod's`)
+    const mounts: { name: string; mountPath: string; readOnly?: boolean }[] = container.volumeMounts
+    t.strictSame(
+      mounts.find((mount) => mount.name === claim.metadata.name),
+      { name: 'data', mountPath: '/data' },
+      name,
+    )
+  }
+  for (const { owner, spec } of pods) {
+    t.equal(spec.enableServiceLinks, false, `${owner}: no variables by the names of Services, such as ORDERS_PORT`)
+  }
 })
 
 t.test('one pod per file', async (t) => {

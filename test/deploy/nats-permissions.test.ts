@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { eventTypes } from '@checkout/contracts/events.ts'
-import { inboxPrefix, serviceNames } from '@checkout/contracts/nats-permissions.ts'
+import { inboxPrefix, natsPermissions, serviceNames } from '@checkout/contracts/nats-permissions.ts'
 import { publisherOf, type ServiceName, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import { connect, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
@@ -75,6 +75,27 @@ t.test('nobody connects without a password, or with another one', async (t) => {
     const servers = `nats://127.0.0.1:${port}`
     await t.rejects(connect({ servers, reconnect: false }), /authorization/i)
     await t.rejects(connect({ servers, reconnect: false, user: 'orders-service', pass: 'wrong' }), /authorization/i)
+  })
+})
+
+t.test('a wrong password and a right that is missing are said in the log', async (t) => {
+  await withServer(t, async ({ port }) => {
+    const told: string[] = []
+    const logger = { warn: ({ reason }: { reason: string }) => void told.push(reason) }
+    const options = { name: 'test', inboxPrefix: inboxPrefix('orders-service'), streamMaxBytes: 2 ** 20, logger }
+    const wrong = createJetStreamBroker({ ...options, url: `nats://orders-service:wrong@127.0.0.1:${port}` })
+    const connecting = wrong.connect()
+    await eventually(() => /authorization/i.test(told.join()), { what: 'the wrong password' })
+    await wrong.close()
+    await connecting
+    const orders = createJetStreamBroker({ ...options, url: urlOf('orders-service', port) })
+    await orders.connect()
+    orders.onSignal('push.ada', () => {})
+    await eventually(() => /subscription to "push.ada"/i.test(told.join()), { what: 'the subscription' })
+    orders.signal('push.ada')
+    await eventually(() => /publish to "push.ada"/i.test(told.join()), { what: 'the publish' })
+    await orders.close()
+    t.equal(told.length, 3, `each once: ${told}`)
   })
 })
 
@@ -238,6 +259,27 @@ const subjects: readonly { subject: string; publish: ServiceName[]; subscribe: S
     subscribe: [],
   })),
 ]
+
+/** Whether a subject is one of those that a permission stands for. */
+const covers = (pattern: string, subject: string): boolean => {
+  const tokens = subject.split('.')
+  const wanted = pattern.split('.')
+  return (
+    wanted.every((token, i) => token === '>' || token === '*' || token === tokens[i]) &&
+    (wanted.at(-1) === '>' ? tokens.length >= wanted.length : tokens.length === wanted.length)
+  )
+}
+
+t.test('no service has a permission that nothing here asks for', async (t) => {
+  for (const service of serviceNames) {
+    const permissions = natsPermissions(service)
+    for (const kind of ['publish', 'subscribe'] as const) {
+      const wanted = subjects.filter((one) => one[kind].includes(service))
+      const more = permissions[kind].filter((pattern) => !wanted.some(({ subject }) => covers(pattern, subject)))
+      t.strictSame(more, [], `${service}: ${kind}`)
+    }
+  }
+})
 
 for (const service of serviceNames) {
   t.test(`${service}: forged messages and foreign subscriptions are refused, and nothing else`, async (t) => {

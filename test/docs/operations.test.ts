@@ -1,6 +1,7 @@
 /** What docs/operations.md says about backups: taken while orders are under way, restored, and the books agree. */
-import { execFile } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,6 +14,7 @@ import { openOrdersStore } from '../../orders-service/src/store/index.ts'
 import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 import { backUp, files } from '../../scripts/backup.ts'
 import { disagreements, lastingDisagreements } from '../../scripts/check-books.ts'
+import { restore } from '../../scripts/restore.ts'
 import { newClaims } from '../support/audit.ts'
 import { dataDirOf, query } from '../support/books.ts'
 import { eventually } from '../support/eventually.ts'
@@ -78,13 +80,81 @@ t.test('a backup of a running system, restored', { timeout: 300_000 }, async (t)
   })
 })
 
-t.test('nothing is overwritten, and what is missing is named', (t) => {
+t.test('nothing is overwritten, and what is missing is named', async (t) => {
   const folder = temporaryFolder(t)
-  t.throws(() => backUp(folder, join(folder, 'backup')), /there is no notifications.sqlite in .*: set DATA_DIR/)
+  await t.rejects(backUp(folder, join(folder, 'backup')), /there is no orders.sqlite in .*: set DATA_DIR/)
   for (const file of files) new Database(join(folder, file)).exec('CREATE TABLE t (x)').close()
-  backUp(folder, join(folder, 'backup'))
-  t.throws(() => backUp(folder, join(folder, 'backup')), /holds a notifications.sqlite already/)
-  t.end()
+  await backUp(folder, join(folder, 'backup'))
+  await t.rejects(backUp(folder, join(folder, 'backup')), /is there already/)
+})
+
+/** A process that writes the same number into one file after another, and grows them so that copying takes its time. */
+const COUNTING = `
+  const Database = require('better-sqlite3')
+  const [dataDir, ...files] = process.argv.slice(1)
+  const dbs = files.map((file) => new Database(dataDir + '/' + file, { timeout: 5000 }))
+  for (const db of dbs) {
+    db.pragma('journal_mode = WAL')
+    db.exec('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0); CREATE TABLE ballast AS SELECT zeroblob(30000000) AS b')
+  }
+  const updates = dbs.map((db) => db.prepare('UPDATE t SET n = ?'))
+  process.stdout.write('ready')
+  for (let n = 1; ; n += 1) for (const update of updates) update.run(n)`
+
+t.test('the files of a backup are of one moment, and it is there whole or not at all', async (t) => {
+  const folder = temporaryFolder(t)
+  const writer = spawn(process.execPath, ['-e', COUNTING, folder, ...files], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  try {
+    await once(writer.stdout, 'data')
+    for (const backup of ['1', '2', '3'].map((name) => join(folder, name))) {
+      await backUp(folder, backup, () => t.notOk(existsSync(backup) && readdirSync(backup).length < files.length))
+      const numbers = files.map(
+        (file) => new Database(join(backup, file)).prepare('SELECT n FROM t').pluck().get() as number,
+      )
+      t.ok(Math.max(...numbers) - Math.min(...numbers) <= 1, `${numbers}`)
+    }
+  } finally {
+    writer.kill('SIGKILL')
+    await once(writer, 'exit')
+  }
+  for (const end of ['', '-wal', '-shm']) rmSync(join(folder, `payments.sqlite${end}`), { force: true })
+  writeFileSync(join(folder, 'payments.sqlite'), 'no database')
+  await t.rejects(backUp(folder, join(folder, '4')))
+  t.notOk(existsSync(join(folder, '4')), 'a backup that failed is not there')
+})
+
+t.test('a backup is put in the place of files whose process was killed, a second time too', async (t) => {
+  const dataDir = await agreeingBooks(t)
+  const backup = join(temporaryFolder(t), 'backup')
+  await backUp(dataDir, backup)
+  const dying = `const Database = require('better-sqlite3')
+    const db = new Database(process.argv[1], { timeout: 0 })
+    db.pragma('journal_mode = WAL')
+    for (let n = 0; n < 500; n += 1) db.prepare("INSERT INTO accounts VALUES ('user' || ?, 5, 0, 'RUB', 1)").run(n)
+    process.kill(process.pid, 'SIGKILL')`
+  for (const time of ['first', 'second']) {
+    spawnSync(process.execPath, ['-e', dying, join(dataDir, 'payments.sqlite')], { cwd: root, stdio: 'inherit' })
+    t.ok(existsSync(join(dataDir, 'payments.sqlite-wal')), 'its WAL is left')
+    const before = restore(backup, dataDir)
+    t.strictSame(disagreements(dataDir), [], `the ${time} time`)
+    const kept = new Database(join(before, 'payments.sqlite'))
+    t.equal(
+      kept.prepare('SELECT count(*) FROM accounts').pluck().get(),
+      501,
+      'what was there is kept, its WAL included',
+    )
+    kept.close()
+  }
+  const open = new Database(join(dataDir, 'orders.sqlite'))
+  open.pragma('journal_mode = WAL') // as the services do
+  open.prepare('SELECT * FROM orders').all()
+  t.throws(() => restore(backup, dataDir), /orders.sqlite is in use: stop everything first/)
+  open.close()
+  rmSync(join(backup, 'notifications.sqlite'))
+  t.throws(() => restore(backup, dataDir), /not a complete backup/)
 })
 
 /** Three files with a paid and a failed order of one user, in agreement. */
@@ -153,6 +223,22 @@ t.test('every disagreement of the books is named', async (t) => {
       `UPDATE orders SET status = 'failed', failure_reason = 'insufficient_funds' WHERE id = 'paid'`,
       ['order failed that was debited: paid', 'without its letter: paid', 'letter that says otherwise'],
     ],
+    [
+      'payments',
+      `INSERT INTO transactions VALUES ('t3', 'ada', 3, 'debit', 70, 0, 'failed', 3);
+       UPDATE accounts SET balance = 0, entries = 3`,
+      [
+        'debited without such a decision: failed',
+        'order failed that was debited: failed',
+        'another user or amount: failed',
+      ],
+    ],
+    ['orders', `UPDATE orders SET amount = 31 WHERE id = 'paid'`, ['another user or amount: paid']],
+    [
+      'orders',
+      `UPDATE orders SET user_id = 'bob' WHERE id = 'paid'`,
+      ['another user or amount: paid', 'letter that says otherwise than its order: paid'],
+    ],
     ['notifications', 'DELETE FROM letters WHERE seq = 2', ['order at its end without its letter: failed']],
     ['payments', `INSERT INTO accounts VALUES ('bob', 5, 0, 'RUB', 1)`, ['balance is not the sum of its entries: bob']],
     ['orders', `INSERT INTO users VALUES ('bob', 'Bob', 'b@b', 1)`, ['user without an account: bob', 'contact: bob']],
@@ -164,6 +250,20 @@ t.test('every disagreement of the books is named', async (t) => {
     t.equal(found.length, sentences.length, `${found.length} found: ${found.join('; ')}`)
     for (const sentence of sentences) t.ok(found.join('\n').includes(sentence), sentence)
   }
+})
+
+t.test('as a command: prints what disagrees, and exits 1', { timeout: 60_000 }, async (t) => {
+  const dataDir = await agreeingBooks(t)
+  const check = () => promisify(execFile)(process.execPath, ['scripts/check-books.ts', dataDir], { cwd: root })
+  t.match((await check()).stdout, /: the books agree\n$/)
+  const ids = Array.from({ length: 25 }, (_, i) => `bob${i + 10}`)
+  const users = ids.map((id) => `('${id}', 'Bob', 'b@b', 1)`).join()
+  change(dataDir, 'orders', `INSERT INTO users VALUES ${users}`)
+  await t.rejects(check(), {
+    code: 1,
+    stdout:
+      /^(user without an account: bob\d+\n){20}… and 5 more: user without an account\n(.*contact: bob.*\n){20}.*\n.*: 50 disagreements\n$/,
+  })
 })
 
 t.test('what is only under way is not reported', async (t) => {

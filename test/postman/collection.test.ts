@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
+import { problemCodes } from '@checkout/service/problem.ts'
 import { Ajv } from 'ajv'
 import t from 'tap'
 import { POSTMAN_FOLDER, postmanFiles } from '../../postman/build.ts'
@@ -70,6 +71,10 @@ t.test('every request is tested, and can be told from its neighbours', async (t)
   for (const item of requests()) {
     t.match(scriptOf(item), /^ *pm\.test\('/m, item.name)
     t.doesNotThrow(() => new Script(scriptOf(item)), 'its script is JavaScript')
+    // A run says only that no test failed: one that compares nothing would never show.
+    const [, status = '\\d+', code = ''] = /^(?:(\d{3}) (\w+)?)?/.exec(item.name) ?? []
+    t.match(scriptOf(item), new RegExp(`to\\.have\\.status\\(${status}\\)`), `${item.name}: its status`)
+    if (code in problemCodes) t.match(scriptOf(item), `.code).to.eql('${code}')`, `${item.name}: its code`)
   }
   const folders = (one: Item | Folder): Folder[] => (isFolder(one) ? [one, ...one.item.flatMap(folders)] : [])
   for (const folder of collection().item.flatMap(folders)) {

@@ -1,6 +1,10 @@
 /**
- * What the NATS user of each service may do, from the topology: its own work and nothing else. A service whose password
- * leaks can neither forge another's events nor read what is meant for others.
+ * What the NATS user of each service may do, from the topology: its own work and nothing else. A mistake in one service can
+ * neither publish another's events nor take what is meant for others.
+ *
+ * That is no wall against whoever has the password of a stream's owner: who may create a stream may give it a configuration
+ * that copies another stream (`sources`) or publishes on any subject (`republish`), and the server does that under its own
+ * rights. Whoever needs the wall gives each service an account of its own, with exports and imports.
  */
 import { eventTypes } from './events.ts'
 import {

@@ -29,13 +29,17 @@ import {
   type NatsConnection,
   type Subscription as NatsSubscription,
   nanos,
+  PermissionViolationError,
 } from '@nats-io/transport-node'
+import type { Logger } from 'pino'
 import { Type } from 'typebox'
 import type { Broker, Delivery, DurableState, Outgoing, Pull, Signals, StreamState } from './broker.ts'
 
 /** A dead broker is noticed within about two of these. */
 const PING_INTERVAL_MS = 2_000
 const RECONNECT_WAIT_MS = 250
+/** What keeps NATS from being used is tried again several times a second, and logged this often. */
+const COMPLAIN_EVERY_MS = 60_000
 const REQUEST_TIMEOUT_MS = 3_000
 const DRAIN_MS_MAX = 1_000
 /** Nobody waits longer for a server that stands still to take a subscription. */
@@ -71,6 +75,8 @@ export interface JetStreamOptions {
   readonly inboxPrefix?: string
   /** Bytes that a stream may hold; beyond, publishing is refused and the outboxes wait. */
   readonly streamMaxBytes: number
+  /** Told why there is no connection, and what the server's user may not do. */
+  readonly logger?: Pick<Logger, 'warn'>
 }
 
 export interface JetStreamBroker extends Broker, Signals {
@@ -99,6 +105,16 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     return manager
   }
 
+  /** Without it a wrong password, or a right that the user lacks, would look like a broker that has nothing to say. */
+  const complaints = new Map<string, number>()
+  function complain(error: Error): void {
+    const kind = error instanceof PermissionViolationError ? error.operation : error.name
+    const now = performance.now()
+    if (now - (complaints.get(kind) ?? Number.NEGATIVE_INFINITY) < COMPLAIN_EVERY_MS) return
+    complaints.set(kind, now)
+    options.logger?.warn({ reason: error.message }, 'NATS cannot be used as it should; trying again')
+  }
+
   /** Undefined when closed before. The client's waitOnFirstConnect would go on trying even then. */
   async function dial(): Promise<NatsConnection | undefined> {
     while (!closing) {
@@ -115,7 +131,8 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           ignoreAuthErrorAbort: true,
           timeout: REQUEST_TIMEOUT_MS,
         })
-      } catch {
+      } catch (error) {
+        complain(error as Error)
         await delay(RECONNECT_WAIT_MS)
       }
     }
@@ -135,6 +152,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' || status.type === 'staleConnection') setConnected(false)
       if (status.type === 'reconnect') setConnected(true)
+      if (status.type === 'error') complain(status.error)
     }
     setConnected(false)
   }

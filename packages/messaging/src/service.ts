@@ -42,19 +42,21 @@ export interface BaseConfig {
 
 export function createBase(service: ServiceName, version: string, config: BaseConfig): ServiceBase {
   const instance = config.INSTANCE
+  const logger = createLogger({ name: service, instance, level: config.LOG_LEVEL })
   return {
     service,
     instance,
     version,
     clock: systemClock,
     newId: uuidv7,
-    logger: createLogger({ name: service, instance, level: config.LOG_LEVEL }),
+    logger,
     metrics: createMetrics(),
     broker: createJetStreamBroker({
       url: config.NATS_URL,
       name: `${service}-${instance}`,
       inboxPrefix: inboxPrefix(service),
       streamMaxBytes: config.STREAM_MAX_BYTES,
+      logger,
     }),
     rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
   }

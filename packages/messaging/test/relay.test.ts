@@ -172,26 +172,29 @@ t.test('the oldest messages are purged by somebody before anybody has read them:
 })
 
 for (const lastCall of ['deleteStream', 'createStream', 'createDurable'] as const) {
-  t.test(`killed while it makes the stream anew, after ${lastCall}: the next relay finishes that`, async (t) => {
-    await withStage(t, async (stage) => {
-      const raw = await connectRaw(stage)
-      const before = await publisher(stage)
-      await before.append(10)
-      await before.published()
-      await before.stop()
-      await raw.publish('orders.created.v1', '{}', 'stranger')
+  t.test(
+    `killed while it makes the stream anew, after ${lastCall}: the next relay finishes what it began`,
+    async (t) => {
+      await withStage(t, async (stage) => {
+        const raw = await connectRaw(stage)
+        const before = await publisher(stage)
+        await before.append(10)
+        await before.published()
+        await before.stop()
+        await raw.publish('orders.created.v1', '{}', 'stranger')
 
-      await dieAfter(t, stage, lastCall)
-      const after = await publisher(stage)
-      await after.append(10)
-      await after.published()
-      t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order, and nothing else')
-      for (const { durable } of subscriptions.filter(({ stream }) => stream === 'ORDERS')) {
-        const { delivered } = await raw.jsm.consumers.info('ORDERS', durable)
-        t.equal(delivered.stream_seq, 0, `${durable} reads it from the beginning`)
-      }
-    })
-  })
+        await dieAfter(t, stage, lastCall)
+        const after = await publisher(stage)
+        await after.append(10)
+        await after.published()
+        t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order, and nothing else')
+        for (const { durable } of subscriptions.filter(({ stream }) => stream === 'ORDERS')) {
+          const { delivered } = await raw.jsm.consumers.info('ORDERS', durable)
+          t.equal(delivered.stream_seq, 0, `${durable} reads it from the beginning`)
+        }
+      })
+    },
+  )
 }
 
 t.test(

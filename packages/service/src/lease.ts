@@ -5,7 +5,7 @@
  * monotonic clock may take the lease over, so no two clocks are ever compared. A holder that was stopped and wakes up
  * is fenced: what it records, it records under `assertHeld` in the same transaction.
  */
-import { and, eq, sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Clock } from './clock.ts'
@@ -62,7 +62,7 @@ export function leaseWrites(writer: Connection, holder: string) {
     .set({ ...next, holder: null })
     .where(mine)
     .prepare()
-  const held = db.select({ id: lease.id }).from(lease).where(and(mine)).prepare()
+  const held = db.select({ id: lease.id }).from(lease).where(mine).prepare()
   return {
     renew: (): boolean => renew.run().changes === 1,
     /** Takes the lease if its counter is still the observed one. */

@@ -149,11 +149,11 @@ securityContext:
 ports:
   - name: http
     containerPort: {{ include "shop.port" . }}
-# Up to a minute for the first start, which may have to migrate a file; then it is live as long as its event loop turns.
+# Up to ten minutes for a start, which may have to migrate a large file; then it is live as long as its event loop turns.
 startupProbe:
   httpGet: { path: /health/live, port: http }
   periodSeconds: 1
-  failureThreshold: 60
+  failureThreshold: 600
 livenessProbe:
   httpGet: { path: /health/live, port: http }
   periodSeconds: 10
