@@ -21,6 +21,8 @@ const THIS_SYSTEM = 'd-this-system'
 function mistakes(arrows: readonly Arrow[], idl: Idl, drawn = new Set<string>()): string[] {
   const open: { arrow: Arrow; operation: HttpOperation | undefined }[] = []
   const inBroker = new Set<string>()
+  /** Who has a reason to act: nobody but the user begins. */
+  const reached = new Set(['User', 'Broker'])
   const wrong: string[] = []
 
   function call(arrow: Arrow) {
@@ -45,7 +47,11 @@ function mistakes(arrows: readonly Arrow[], idl: Idl, drawn = new Set<string>())
     if (to === 'Broker') inBroker.add(name)
     if (from === 'Broker' && !inBroker.has(name)) wrong.push(`nobody has sent ${name}`)
   }
-  for (const arrow of arrows) ({ call, reply, event })[arrow.kind](arrow)
+  for (const arrow of arrows) {
+    if (!reached.has(arrow.from)) wrong.push(`${arrow.from} does ${arrow.name} without a cause`)
+    reached.add(arrow.to)
+    ;({ call, reply, event })[arrow.kind](arrow)
+  }
   return [...wrong, ...open.map(({ arrow }) => `${arrow.name} gets no answer`)]
 }
 
@@ -100,6 +106,7 @@ t.test('mistakes are found', async (t) => {
     ['O-)B: orders.created.v1', 'P-)B: orders.created.v1', /Payments has no operation that is to send/],
     ['B-)P: orders.created.v1', 'B-)N: orders.created.v1', /Notifications has no operation that is to receive/],
     ['  P-)B: payments.succeeded.v1\n', '', /nobody has sent payments.succeeded.v1/],
+    ['  B-)P: orders.created.v1\n', '', /Payments does payments.succeeded.v1 without a cause/],
   ]
   for (const [from, to, sentence] of planted) {
     t.ok(success.includes(from), from)
