@@ -13,6 +13,8 @@ const RESOLVE_EVERY_MS = 1000
 const PROBE_EVERY_MS = 500
 /** Half a second of waiting for the turn and this: a process that hangs is dropped within 2 s too. */
 const PROBE_TIMEOUT_MS = 1000
+/** A process that is only busy is connected all the same, by its kernel: this long means that the address is gone. */
+const PROBE_CONNECT_TIMEOUT_MS = 800
 /** A service answers some 10,000 requests/s, so 64 in flight are enough to keep it busy; the rest wait here, cheaply. */
 const CONNECTIONS_PER_INSTANCE = 64
 export const CONNECT_TIMEOUT_MS = 2000
@@ -26,6 +28,8 @@ export type Instance = {
   /** A connection of its own: a probe must not queue behind requests to a slow instance. */
   readonly prober: Client
   live: boolean
+  /** False while nothing answers at its address, not even with a refusal: the container or pod is gone. */
+  reachable: boolean
   probing: boolean
 }
 
@@ -34,8 +38,8 @@ export type Upstream = {
   /** Resolves and probes once; after that live() is meaningful and both loops run. Never rejects. */
   start(): Promise<void>
   /**
-   * The next instance in turn that is not in `tried`: a live one, else any (all may be merely slow to start).
-   * Undefined when every instance was tried or no name resolves.
+   * The next instance in turn that is not in `tried`: a live one, else any that can be reached (all may be merely slow to
+   * start). Undefined when there is none.
    */
   pick(tried?: ReadonlySet<Instance>): Instance | undefined
   /** Takes an instance that refused a connection out of the rotation until its next good probe. */
@@ -46,6 +50,8 @@ export type Upstream = {
   /** Stops the loops, waits for requests in flight and closes the connections. */
   close(): Promise<void>
 }
+
+const UNREACHABLE: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 
@@ -71,9 +77,10 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
   async function probe(instance: Instance) {
     if (instance.probing || closed) return
     instance.probing = true
-    const isLive = await isReady(instance.prober)
+    const found = await ask(instance.prober)
     instance.probing = false
-    mark(instance, isLive)
+    instance.reachable = found !== 'unreachable'
+    mark(instance, found === 'ready')
   }
 
   async function resolve() {
@@ -109,8 +116,11 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
       headersTimeout: 0, // proxy.ts has one deadline that covers waiting for a connection as well
       bodyTimeout: 10_000,
     })
-    const prober = new Client(origin, { connect: { timeout: PROBE_TIMEOUT_MS }, keepAliveMaxTimeout: KEEP_ALIVE_MS })
-    const instance: Instance = { origin, pool, prober, live: false, probing: false }
+    const prober = new Client(origin, {
+      connect: { timeout: PROBE_CONNECT_TIMEOUT_MS },
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    })
+    const instance: Instance = { origin, pool, prober, live: false, reachable: true, probing: false }
     // A process that dies closes its sockets at once; asking now instead of at the next turn saves its next requests.
     pool.on('disconnect', () => void probe(instance))
     return instance
@@ -121,7 +131,7 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
       for (let i = 0; i < list.length; i++) {
         turn = (turn + 1) % list.length
         const instance = list[turn]
-        if (instance && !tried?.has(instance)) return instance
+        if (instance?.reachable && !tried?.has(instance)) return instance
       }
     }
     return undefined
@@ -152,15 +162,15 @@ async function closeInstance(instance: Instance) {
   await Promise.all([instance.prober.destroy(), instance.pool.close()])
 }
 
-/** Whether /health/ready answers 200 in time. Refused, reset, too slow: all the same here, so it never rejects. */
-async function isReady(prober: Client) {
+/** Whether /health/ready answers 200 in time. Never rejects. */
+async function ask(prober: Client): Promise<'ready' | 'unready' | 'unreachable'> {
   try {
     const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
     const { statusCode, body } = await prober.request({ method: 'GET', path: '/health/ready', signal })
     await body.dump()
-    return statusCode === 200
-  } catch {
-    return false
+    return statusCode === 200 ? 'ready' : 'unready'
+  } catch (error) {
+    return UNREACHABLE.has((error as NodeJS.ErrnoException).code ?? '') ? 'unreachable' : 'unready'
   }
 }
 

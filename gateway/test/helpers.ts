@@ -14,10 +14,10 @@ interface Teardown {
 
 const logger = createLogger({ name: 'gateway', instance: 1, level: 'silent' })
 
-/** An upstream on an ephemeral port (or a given one): ready (or not), and answering everything else with the listener. */
-export async function startService(t: Teardown, listener: RequestListener, port = 0, readiness = 200) {
+/** An upstream on an ephemeral port (or a given one): ready, and answering everything else with the listener. */
+export async function startService(t: Teardown, listener: RequestListener, port = 0) {
   const server = createServer((request, response) => {
-    if (request.url === '/health/ready') response.writeHead(readiness).end('{}')
+    if (request.url === '/health/ready') response.end('{}')
     else listener(request, response)
   })
   await new Promise<void>((resolve, reject) => {
@@ -46,16 +46,17 @@ export async function deadUrl() {
 }
 
 /**
- * A URL whose host does not answer, as that of a container that was removed: its listener accepts nothing, and those who
- * wait already are so many that nobody else gets through.
+ * A ready service that can fall silent, as the address of a container that was removed: its listener then accepts
+ * nothing, and those who wait already are so many that nobody else gets through.
  */
-export async function silentUrl(t: Teardown) {
+export async function startSilenceable(t: Teardown) {
   const program = `
-    const { createServer } = require('node:net')
+    const { createServer } = require('node:http')
     const { parentPort } = require('node:worker_threads')
-    const server = createServer()
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-      parentPort.postMessage(server.address().port)
+    const server = createServer((_request, response) => response.end('{}'))
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => parentPort.postMessage(server.address().port))
+    parentPort.on('message', () => {
+      parentPort.postMessage('silent')
       setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))
     })`
   const worker = new Worker(program, { eval: true })
@@ -65,17 +66,21 @@ export async function silentUrl(t: Teardown) {
     for (const socket of waiting) socket.destroy()
     await worker.terminate()
   })
-  for (let connected = true; connected; ) {
-    const socket = connect(port, '127.0.0.1')
-    socket.on('error', () => {})
-    waiting.push(socket)
-    const signal = AbortSignal.timeout(500)
-    connected = await once(socket, 'connect', { signal }).then(
-      () => true,
-      () => false,
-    )
+  const fallSilent = async () => {
+    worker.postMessage('fall silent')
+    await once(worker, 'message')
+    for (let connected = true; connected; ) {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => {})
+      waiting.push(socket)
+      const signal = AbortSignal.timeout(300)
+      connected = await once(socket, 'connect', { signal }).then(
+        () => true,
+        () => false,
+      )
+    }
   }
-  return `http://127.0.0.1:${port}`
+  return { url: `http://127.0.0.1:${port}`, fallSilent }
 }
 
 /** Services that are not given have one dead instance. */

@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { createUpstream } from '../src/upstream.ts'
-import { deadUrl, dial, kill, problemOf, silentUrl, startGateway, startService, until } from './helpers.ts'
+import { deadUrl, dial, kill, problemOf, startGateway, startService, startSilenceable, until } from './helpers.ts'
 
 const post = (url: string) => fetch(url, { method: 'POST', body: '{}' })
 
@@ -150,18 +150,23 @@ t.test('nobody there: 502 at once, and service as soon as there is somebody', as
   t.equal(await (await post(`${url}/orders`)).text(), 'a', 'an instance not yet known to be live is tried')
 })
 
-t.test('an address that does not answer: nothing left, so every method goes on, and alone it is 502', async (t) => {
-  const silent = await silentUrl(t)
-  const alone = await startGateway(t, { orders: [silent] })
+t.test('an address that has gone: nothing left, so every method goes on, and alone it is 502', async (t) => {
+  const [one, other] = [await startSilenceable(t), await startSilenceable(t)]
+  const good = await counting(t, 'good')
+  const alone = await startGateway(t, { orders: [one.url] })
+  const { url } = await startGateway(t, { orders: [other.url, good.url] })
+  // Before a probe has told, its turn still comes.
+  await one.fallSilent()
   for (const response of await Promise.all([fetch(`${alone.url}/orders`), post(`${alone.url}/orders`)])) {
     t.equal(response.status, 502)
     t.match(await problemOf(response), { code: 'upstream_unavailable' })
   }
+  await until('nobody is asked any more', () => alone.upstreams.orders.pick() === undefined)
+  t.equal((await post(`${alone.url}/orders`)).status, 502)
 
-  // Not live either, so the two that are not get their turns.
-  const good = await startService(t, (_request, response) => response.end('good'), 0, 503)
-  const { url } = await startGateway(t, { orders: [silent, good.url] })
-  for (let i = 0; i < 2; i++) t.equal(await (await post(`${url}/orders`)).text(), 'good')
+  await other.fallSilent()
+  const answers = await Promise.all(Array.from({ length: 4 }, () => post(`${url}/orders`)))
+  t.same(await Promise.all(answers.map((answer) => answer.text())), Array(4).fill('good'))
 })
 
 t.test('too late: 504, and nothing is repeated', async (t) => {

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import t from 'tap'
-import { deadUrl, dial, silentUrl, startGateway, startService, until, upgradeRequest } from './helpers.ts'
+import { deadUrl, dial, startGateway, startService, startSilenceable, until, upgradeRequest } from './helpers.ts'
 
 const AGREED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Mine: 1\r\n\r\n'
 
@@ -108,8 +108,10 @@ t.test('nobody there: 502 as a problem; a dead instance is passed by', async (t)
   await until('agreed', () => connected.received.text.includes(' 101 '))
 })
 
-t.test('an address that does not answer: 502, not a time-out', async (t) => {
-  const { url } = await startGateway(t, { notifications: [await silentUrl(t)] })
+t.test('an address that has gone: 502, not a time-out', async (t) => {
+  const service = await startSilenceable(t)
+  const { url } = await startGateway(t, { notifications: [service.url] })
+  await service.fallSilent()
   const { received } = await dial(t, url, upgradeRequest('/notifications/stream'))
   await until('closed', () => received.closed)
   t.match(received.text, /^HTTP\/1.1 502 Bad Gateway\r\n[\s\S]*"code":"upstream_unavailable"/)
