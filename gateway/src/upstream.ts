@@ -79,7 +79,7 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
     instance.probing = true
     const found = await ask(instance.prober)
     instance.probing = false
-    instance.reachable = found !== 'unreachable'
+    if (found !== 'late') instance.reachable = found !== 'unreachable'
     mark(instance, found === 'ready')
   }
 
@@ -163,14 +163,15 @@ async function closeInstance(instance: Instance) {
 }
 
 /** Whether /health/ready answers 200 in time. Never rejects. */
-async function ask(prober: Client): Promise<'ready' | 'unready' | 'unreachable'> {
+async function ask(prober: Client): Promise<'ready' | 'unready' | 'late' | 'unreachable'> {
+  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
   try {
-    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
     const { statusCode, body } = await prober.request({ method: 'GET', path: '/health/ready', signal })
     await body.dump()
     return statusCode === 200 ? 'ready' : 'unready'
   } catch (error) {
-    return UNREACHABLE.has((error as NodeJS.ErrnoException).code ?? '') ? 'unreachable' : 'unready'
+    if (UNREACHABLE.has((error as NodeJS.ErrnoException).code ?? '')) return 'unreachable'
+    return signal.aborted ? 'late' : 'unready'
   }
 }
 
