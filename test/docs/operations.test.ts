@@ -44,6 +44,9 @@ t.test('a backup of a running system, restored', { timeout: 300_000 }, async (t)
     await before.stop()
     await untilSettled(t, system, 'before the backup')
 
+    // All else is over in milliseconds, and a backup waits for the writers: without this, hardly one would catch it.
+    const letters = system.process('notifications-service')
+    await letters.terminate(10_000)
     const meanwhile = startLoad({ t, url: system.url, seed: seed + 1, claims: newClaims(), users, paceMs: 0 })
     let taken = 0
     const underWay = async () => {
@@ -56,8 +59,10 @@ t.test('a backup of a running system, restored', { timeout: 300_000 }, async (t)
       })
       return disagreements(backup).length
     }
-    const open = await eventually(underWay, { what: 'a backup with orders under way between the files' })
+    const open = await eventually(underWay, { what: 'a backup with orders under way' })
     t.comment(`the files of the backup disagree ${open} times`)
+    letters.start()
+    letters.restart = true
     await delay(LOAD_MS)
     await meanwhile.stop()
     assertNoErrors(t, system)
