@@ -19,7 +19,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 
 export const files = ['orders.sqlite', 'payments.sqlite', 'notifications.sqlite'] as const
@@ -42,7 +42,7 @@ export async function backUp(dataDir: string, folder: string, log = (_line: stri
   try {
     for (const reader of readers) {
       const started = performance.now()
-      const copy = join(part, reader.name.slice(dataDir.length + 1))
+      const copy = join(part, basename(reader.name))
       await reader.backup(copy)
       check(copy)
       sync(copy)

@@ -42,7 +42,7 @@ export type Upstream = {
    * start). Undefined when there is none.
    */
   pick(tried?: ReadonlySet<Instance>): Instance | undefined
-  /** Takes an instance that refused a connection out of the rotation until its next good probe. */
+  /** Takes an instance that could not be connected out of the rotation until its next good probe. */
   drop(instance: Instance): void
   /** Asks an instance that behaved oddly now instead of at the next turn. */
   suspect(instance: Instance): void

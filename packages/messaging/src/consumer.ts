@@ -44,6 +44,9 @@ export interface ConsumerTx {
   readonly deadLetters: DeadLetterWrites
 }
 
+/** What can become of a delivery. */
+export const handledResults = ['handled', 'retried', 'dead_lettered'] as const
+
 export interface ConsumerOptions<Tx extends ConsumerTx> {
   service: ServiceName
   handlers: Handlers<Tx>
@@ -53,7 +56,7 @@ export interface ConsumerOptions<Tx extends ConsumerTx> {
   logger: Logger
   /** Called once an event's effect is committed, before the ack, also for a duplicate. A crash can come before it. */
   onCommitted?: (event: AnyEvent) => void
-  onHandled?: (type: string, result: 'handled' | 'retried' | 'dead_lettered') => void
+  onHandled?: (type: string, result: (typeof handledResults)[number]) => void
 }
 
 export interface Consumer {

@@ -7,7 +7,7 @@ import type { Store } from '@checkout/service/store.ts'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Broker } from './broker.ts'
-import { createConsumer, type Handlers } from './consumer.ts'
+import { createConsumer, type Handlers, handledResults } from './consumer.ts'
 import { createDurables } from './durables.ts'
 import { createDuty, type Duty, type DutyOptions } from './duty.ts'
 import { createRelay } from './relay.ts'
@@ -15,7 +15,6 @@ import type { MessagingReads, MessagingTx } from './store.ts'
 import { createUpkeep, RETENTION_MS, RETIRE_BATCH } from './upkeep.ts'
 
 const CLEAN_UP_EVERY_MS = 2_000
-const results = ['handled', 'retried', 'dead_lettered'] as const
 
 export interface MessagingOptions<Tx extends MessagingTx> {
   service: ServiceName
@@ -52,7 +51,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   // From the start, so that a rate sees the first one.
   for (const { service: reader, subject: type } of subscriptions) {
     if (reader !== service) continue
-    for (const result of results) counters?.handled.inc({ type, result }, 0)
+    for (const result of handledResults) counters?.handled.inc({ type, result }, 0)
   }
   const consumer = createConsumer({
     service,

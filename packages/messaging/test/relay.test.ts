@@ -121,6 +121,14 @@ t.test('of two instances on one file only one publishes; when it stops, the othe
   })
 })
 
+/** An earlier life of the relay, which published so many rows and stopped. */
+async function publishedBefore(stage: Stage, rows: number) {
+  const before = await publisher(stage)
+  await before.append(rows)
+  await before.published()
+  await before.stop()
+}
+
 /** A relay that finds 30 more rows to publish and is killed right after that call of the broker. */
 async function dieAfter(t: Test, { nats, dir }: Stage, lastCall: LastCall) {
   const program = new URL('./support/dying-publisher.ts', import.meta.url).pathname
@@ -132,10 +140,7 @@ async function dieAfter(t: Test, { nats, dir }: Stage, lastCall: LastCall) {
 t.test('killed between publish and record: the next relay adopts, and publishes nothing twice', async (t) => {
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
-    const before = await publisher(stage)
-    await before.append(10)
-    await before.published()
-    await before.stop()
+    await publishedBefore(stage, 10)
 
     await dieAfter(t, stage, 'publish')
     t.equal(await raw.lastSeq('ORDERS'), 40, 'its 30 rows are in the stream')
@@ -156,10 +161,7 @@ t.test('killed between publish and record: the next relay adopts, and publishes 
 t.test('the oldest messages are purged by somebody before anybody has read them: published again', async (t) => {
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
-    const before = await publisher(stage)
-    await before.append(20)
-    await before.published()
-    await before.stop()
+    await publishedBefore(stage, 20)
     await raw.jsm.streams.purge('ORDERS', { seq: 6 })
     t.equal((await raw.messageIds('ORDERS')).length, 15)
 
@@ -177,10 +179,7 @@ for (const lastCall of ['deleteStream', 'createStream', 'createDurable'] as cons
     async (t) => {
       await withStage(t, async (stage) => {
         const raw = await connectRaw(stage)
-        const before = await publisher(stage)
-        await before.append(10)
-        await before.published()
-        await before.stop()
+        await publishedBefore(stage, 10)
         await raw.publish('orders.created.v1', '{}', 'stranger')
 
         await dieAfter(t, stage, lastCall)
