@@ -59,7 +59,7 @@ export async function notificationsApp(
     allowedOrigins: ['https://shop.example'],
     ...stream,
     handlers: createHandlers(terms),
-    broker: { connected: true },
+    broker: { connected: true, problem: undefined },
     logger,
     metrics: createMetrics(),
     instance: 1,

@@ -20,7 +20,7 @@ export async function ordersApp(
 ) {
   const { dataDir, remove } = temporaryFolder()
   const store = openOrdersStore({ dataDir, clock, newId: uuidv7 })
-  const broker = { connected: true }
+  const broker: { connected: boolean; problem: string | undefined } = { connected: true, problem: undefined }
   const app = await buildApp({
     store,
     clock,

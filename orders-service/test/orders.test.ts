@@ -193,14 +193,27 @@ t.test('status and health tell how the service is', async (t) => {
   const clock = createTestClock()
   const orders = await ordersApp(t, { clock })
   const get = async (url: string) => (await orders.app.inject(url)).json()
-  const healthy = { service: 'orders-service', version: '1.2.3', instance: 2, store: 'ok', nats: 'ok', deadLetters: 0 }
+  const healthy = {
+    service: 'orders-service',
+    version: '1.2.3',
+    instance: 2,
+    store: 'ok',
+    nats: 'ok',
+    natsProblem: null,
+    deadLetters: 0,
+  }
   t.strictSame(await get('/status/orders'), { ...healthy, outboxBacklog: 0, oldestUnpublishedMs: 0 })
   await place(orders)
   clock.advance(1_500)
   await place(orders)
   orders.broker.connected = false
   const waiting = { outboxBacklog: 2, oldestUnpublishedMs: 1_500 }
-  t.strictSame(await get('/status/orders'), { ...healthy, nats: 'degraded', ...waiting })
+  t.strictSame(await get('/status/orders'), {
+    ...healthy,
+    nats: 'degraded',
+    natsProblem: 'not connected to the broker',
+    ...waiting,
+  })
   t.strictSame(await get('/health/live'), { status: 'ok' })
   const ready = await orders.app.inject('/health/ready')
   t.strictSame([ready.statusCode, ready.json()], [200, { status: 'degraded', store: 'ok', nats: 'degraded' }])

@@ -30,7 +30,7 @@ export async function paymentsApp(
     ...terms,
     store,
     handlers: createHandlers(terms),
-    broker: { connected: true },
+    broker: { connected: true, problem: undefined },
     logger: pino({ level: 'silent' }),
     metrics: createMetrics(),
     instance: 1,

@@ -81,7 +81,7 @@ t.test('nobody connects without a password, or with another one', async (t) => {
 t.test('a wrong password and a right that is missing are said in the log', async (t) => {
   await withServer(t, async ({ port }) => {
     const told: string[] = []
-    const logger = { warn: ({ reason }: { reason: string }) => void told.push(reason) }
+    const logger = { info: () => {}, warn: ({ reason }: { reason: string }) => void told.push(reason) }
     const options = { name: 'test', inboxPrefix: inboxPrefix('orders-service'), streamMaxBytes: 2 ** 20, logger }
     const wrong = createJetStreamBroker({ ...options, url: `nats://orders-service:wrong@127.0.0.1:${port}` })
     const connecting = wrong.connect()

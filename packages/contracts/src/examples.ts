@@ -151,6 +151,7 @@ export const serviceStatus = {
   instance: 1,
   store: 'ok',
   nats: 'ok',
+  natsProblem: null,
   outboxBacklog: 0,
   oldestUnpublishedMs: 0,
   deadLetters: 0,

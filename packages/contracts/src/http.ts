@@ -251,7 +251,11 @@ export const ServiceStatus = Type.Object(
     }),
     nats: Type.Enum(['ok', 'degraded'], {
       type: 'string',
-      description: 'degraded = no connection to the message broker; requests are still taken, events wait.',
+      description:
+        'degraded = the message broker cannot be used as it should; requests are still taken, events wait. See natsProblem.',
+    }),
+    natsProblem: Type.Union([Type.String(), Type.Null()], {
+      description: 'What is wrong with the broker and what to do, for people; null when nothing is.',
     }),
     outboxBacklog: Type.Integer({ description: 'Events that are stored but not yet published.' }),
     oldestUnpublishedMs: Type.Integer({ description: 'Age of the oldest of them in ms; 0 when there is none.' }),

@@ -205,7 +205,7 @@ export function registerStatus(
     version: string
     instance: number
     store: Store<MessagingTx, MessagingReads>
-    broker: Pick<Broker, 'connected'>
+    broker: Pick<Broker, 'connected' | 'problem'>
   },
 ): void {
   const { part, version, instance, store, broker } = options
@@ -236,7 +236,8 @@ export function registerStatus(
         version,
         instance,
         store: usable ? ('ok' as const) : ('failed' as const),
-        nats: broker.connected ? ('ok' as const) : ('degraded' as const),
+        nats: broker.connected && !broker.problem ? ('ok' as const) : ('degraded' as const),
+        natsProblem: broker.connected ? (broker.problem ?? null) : 'not connected to the broker',
         outboxBacklog: backlog.rows,
         oldestUnpublishedMs: backlog.oldestMs,
         deadLetters: usable ? store.read.deadLetters.count() : 0,

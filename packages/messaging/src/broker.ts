@@ -55,6 +55,8 @@ export interface Pull extends AsyncIterable<Delivery> {
 
 export interface Broker {
   readonly connected: boolean
+  /** What keeps it from being used as it should although it is connected, in one line; undefined when nothing does. */
+  readonly problem: string | undefined
   /** Calls the listener when the connection was lost (false) or made (true); returns a function that unsubscribes. */
   onConnection(listener: (connected: boolean) => void): () => void
 

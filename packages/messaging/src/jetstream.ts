@@ -34,6 +34,7 @@ import {
 import type { Logger } from 'pino'
 import { Type } from 'typebox'
 import type { Broker, Delivery, DurableState, Outgoing, Pull, Signals, StreamState } from './broker.ts'
+import { createBrokerProblems } from './broker-problems.ts'
 
 /** A dead broker is noticed within about two of these. */
 const PING_INTERVAL_MS = 2_000
@@ -76,7 +77,7 @@ export interface JetStreamOptions {
   /** Bytes that a stream may hold; beyond, publishing is refused and the outboxes wait. */
   readonly streamMaxBytes: number
   /** Told why there is no connection, and what the server's user may not do. */
-  readonly logger?: Pick<Logger, 'warn'>
+  readonly logger?: Pick<Logger, 'warn' | 'info'>
 }
 
 export interface JetStreamBroker extends Broker, Signals {
@@ -92,6 +93,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   let publisher: ReturnType<typeof createPublisher> | undefined
   let connected = false
   let closing = false
+  const problems = createBrokerProblems(options.logger)
   const listeners = new Set<(connected: boolean) => void>()
   const signalListeners = new Map<string, { listener: () => void; subscription?: NatsSubscription }>()
 
@@ -160,6 +162,9 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   const broker: JetStreamBroker = {
     get connected() {
       return connected
+    },
+    get problem() {
+      return problems.first
     },
     onConnection(listener) {
       listeners.add(listener)

@@ -64,7 +64,7 @@ export function createBase(service: ServiceName, version: string, config: BaseCo
 
 /** What every service's app is built from, beside what its own routes need. */
 export interface ServiceAppDeps {
-  readonly broker: Pick<Broker, 'connected'>
+  readonly broker: Pick<Broker, 'connected' | 'problem'>
   readonly logger: Logger
   readonly metrics: Registry
   readonly instance: number
@@ -90,7 +90,7 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     rateLimitPerMinute,
     schemas: [...own.schemas, ...adminSchemas],
     docs: { title: `${own.part}-service`, version, ...own.docs },
-    health: { store: store.usable, nats: () => broker.connected },
+    health: { store: store.usable, nats: () => broker.connected && !broker.problem },
   })
   registerStatus(app, { ...deps, part: own.part })
   const { handlers, onCommitted } = own

@@ -47,7 +47,7 @@ function Details({ status }: { status: ServiceStatus }) {
   const count = (n: number) => t('system.count', { n })
   const facts: readonly [string, string | number][] = [
     [t('system.store'), t(`system.store.${status.store}`)],
-    [t('system.nats'), t(`system.nats.${status.nats}`)],
+    [t('system.nats'), status.natsProblem ?? t(`system.nats.${status.nats}`)],
     [t('system.backlog'), count(status.outboxBacklog)],
     [t('system.oldest'), status.outboxBacklog === 0 ? '–' : settings.duration(status.oldestUnpublishedMs)],
     [t('system.dead'), count(status.deadLetters)],
