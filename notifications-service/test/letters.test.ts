@@ -1,7 +1,10 @@
 /** Letters: what they say, that each is written once, and how they are numbered. */
+import { currencyCodes, decimalOf } from '@checkout/contracts/currencies.ts'
+import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
 import { uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { execute } from '../../packages/contracts/test/support/database.ts'
+import { formatMoney } from '../../web/ui/model/money.ts'
 import { majorUnits } from '../src/letter.ts'
 import { ada, failedOf, notificationsApp, paidOf, registrationOf } from './app.ts'
 
@@ -22,6 +25,25 @@ t.test('amounts as people write them, exact to the last unit', async (t) => {
   ] as const) {
     t.equal(majorUnits(amount, currency), text)
   }
+})
+
+t.test('amounts have the digits of ISO 4217 in every currency, the same as in the web UI', async (t) => {
+  for (const currency of currencyCodes) {
+    for (const amount of [1, 149_900, MAX_AMOUNT, Number.MAX_SAFE_INTEGER]) {
+      const text = majorUnits(amount, currency)
+      t.equal(text.replaceAll(',', ''), `${currency} ${decimalOf(amount, currency)}`)
+      const shown = formatMoney(amount, currency, 'en')
+      t.ok(shown.endsWith(text.slice(4)), `${shown} in the web UI, ${text} in a letter`)
+    }
+  }
+})
+
+t.test('currencies whose everyday prices have fewer decimals than their money', async (t) => {
+  for (const code of 'AFN ALL COP HUF IDR IRR KPW LAK LBP MGA MMK PKR SOS SYP YER'.split(' ')) {
+    t.equal(majorUnits(149_900, code), `${code} 1,499.00`)
+  }
+  t.equal(majorUnits(149_900, 'IQD'), 'IQD 149.900')
+  t.equal(majorUnits(149_900, 'CLF'), 'CLF 14.9900')
 })
 
 t.test('the letter of joy and the letters of sorrow', async (t) => {

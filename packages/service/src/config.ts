@@ -1,4 +1,5 @@
 /** Configuration: environment variables, described by a TypeBox object, read once at start. */
+import { currencyCodes } from '@checkout/contracts/currencies.ts'
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { BAD_CONFIG } from './exit-codes.ts'
@@ -14,7 +15,11 @@ export const serviceConfig = {
     pattern: '^(nats|tls)://[^\\s,]+(,(nats|tls)://[^\\s,]+)*$',
     description: 'a NATS URL such as nats://127.0.0.1:4222 (several: comma-separated)',
   }),
-  CURRENCY: Type.String({ default: 'RUB', pattern: '^[A-Z]{3}$', description: 'an ISO 4217 code such as RUB' }),
+  CURRENCY: Type.String({
+    default: 'RUB',
+    pattern: `^(${currencyCodes.join('|')})$`,
+    description: 'the ISO 4217 code of a currency with a minor unit, such as RUB',
+  }),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
   RATE_LIMIT_PER_MINUTE: Type.Integer({ default: 0, minimum: 0, description: 'requests per user and minute, 0 = off' }),
 }
