@@ -27,6 +27,7 @@ t.test('a healthy shop', async (t) => {
     await t.test('a first visit', (t) => firstVisit(t, browsing))
     await t.test('from registering to withdrawing what is left', (t) => wholeStory(t, browsing))
     await t.test('the same with the keyboard alone', (t) => byKeyboard(t, browsing))
+    await t.test('good news wait for their reader', (t) => goodNews(t, browsing))
     await t.test('an order that cannot be paid', (t) => failedOrder(t, browsing))
     await t.test('mistakes are shown where they were made', (t) => mistakes(t, browsing))
     await t.test('several users in one tab', (t) => severalUsers(t, browsing))
@@ -136,7 +137,26 @@ async function byKeyboard(t: Test, { open }: Browsing) {
   await keyboard.press('Enter')
   await untilText(balance(page), '₽100.00')
 
-  await tabTo(t, page, field(page, 'Place an order', 'What would you like?'))
+  const order = field(page, 'Place an order', 'What would you like?')
+  await tabTo(t, page, order)
+  await keyboard.type('Harpsichord')
+  await tabTo(t, page, field(page, 'Place an order', 'Price'))
+  await keyboard.type('100.01')
+  await keyboard.press('Enter')
+  await heading(page, 'Harpsichord').waitFor()
+
+  // Bad news stay until they are dismissed, which does not lose the focus.
+  const dismiss = messages(page).getByRole('button', { name: /^Dismiss/ })
+  await dismiss.waitFor()
+  await tabTo(t, page, dismiss)
+  await keyboard.press('Enter')
+  await dismiss.waitFor({ state: 'detached' })
+  t.not(await focused(page), '', 'the focus is somewhere')
+  await tabTo(t, page, page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Home' }))
+  await keyboard.press('Enter')
+  await heading(page, 'Hello, Grace Hopper').waitFor()
+
+  await tabTo(t, page, order)
   await keyboard.type('Compiler')
   await tabTo(t, page, field(page, 'Place an order', 'Price'))
   await keyboard.type('99.99')
@@ -144,13 +164,6 @@ async function byKeyboard(t: Test, { open }: Browsing) {
   await keyboard.press('Space')
   await heading(page, 'Compiler').waitFor()
   await page.getByText('Arrived', { exact: true }).waitFor()
-
-  // A message that has the focus waits for its reader; dismissing it does not lose the focus.
-  const dismiss = messages(page).getByRole('button', { name: /^Dismiss/ })
-  await tabTo(t, page, dismiss)
-  await keyboard.press('Enter')
-  await dismiss.waitFor({ state: 'detached' })
-  t.not(await focused(page), '', 'the focus is somewhere')
 
   await tabTo(t, page, button(page, /^Details ?: Money taken$/))
   await keyboard.press('Enter')
@@ -166,6 +179,32 @@ async function byKeyboard(t: Test, { open }: Browsing) {
   t.equal(await focused(page), 'Skip to content', 'the first stop leads past the navigation')
   await keyboard.press('Enter')
   await tabTo(t, page, page.getByRole('link', { name: 'The order' }))
+  await page.context().close()
+}
+
+/** The page's time stands still but for the steps made here: nothing goes while the test looks elsewhere. */
+async function goodNews(t: Test, { open }: Browsing) {
+  const page = await open()
+  await register(page, 'Dorothy')
+  await untilText(balance(page), '₽0.00')
+  await topUp(page, '1')
+  await connectionIs(page, 'Live')
+  await page.clock.install()
+  await page.clock.pauseAt(Date.now() + 1_000)
+  await fillOrder(page, 'Abacus', '1')
+  await button(page, 'Place the order').click()
+  const dismiss = messages(page).getByRole('button', { name: /^Dismiss/ })
+  const shown = async () => {
+    await page.clock.runFor(100)
+    return dismiss.isVisible()
+  }
+  await eventually(shown, { what: 'the message is there' })
+  await dismiss.focus()
+  await page.clock.runFor(60_000)
+  t.ok(await dismiss.isVisible(), 'with the focus on it it stays')
+  await page.getByRole('link', { name: 'Home' }).first().focus()
+  await page.clock.runFor(60_000)
+  await dismiss.waitFor({ state: 'detached' })
   await page.context().close()
 }
 

@@ -72,7 +72,7 @@ t.test('a full disk', { skip }, async (t) => {
     for (const service of services) {
       await t.test(service, async (t) => {
         const load = startLoad({ t, url: system.url, seed, claims, users })
-        await delay(FULL_MS / 3)
+        await load.accepted(50)
         const empty = fill(join(dataDir, `${service}-disk`))
         try {
           await untilRefused(system, service, load, users[0] as string)

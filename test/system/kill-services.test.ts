@@ -12,8 +12,8 @@ import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
 import { assertAudit, leaseHolder, untilReady, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
 
-/** Lets the load get going before the kill, and go on after it. Nothing depends on how long this is. */
-const LOAD_MS = 700
+/** Requests before the kill and after it. Nothing depends on how many they are. */
+const REQUESTS = 100
 /** Long enough for messages to arrive that cannot be committed. */
 const LOCKED_MS = 500
 
@@ -27,8 +27,9 @@ t.test('one instance of each service', async (t) => {
     for (const name of ['orders-service', 'payments-service', 'notifications-service', 'gateway']) {
       await t.test(`${name} is killed`, async (t) => {
         const load = startLoad({ t, url: system.url, seed, claims, users })
-        await delay(LOAD_MS)
+        await load.accepted(REQUESTS)
         await killUntilBack(t, system, system.process(name))
+        await load.accepted(REQUESTS)
         const backAt = performance.now()
         await load.stop()
         await untilSettled(t, system, `${name} ready again`, backAt)
@@ -46,13 +47,14 @@ t.test('two instances of each service, the one with the lease is killed', async 
     const claims = newClaims()
     const users = await fundedUsers(system.url, 5, claims)
     const load = startLoad({ t, url: system.url, seed, claims, users })
-    await delay(LOAD_MS)
+    await load.accepted(REQUESTS)
     // Both at once: the relays of both streams.
     const holders = await Promise.all([leaseHolder(system, 'orders', 2), leaseHolder(system, 'payments', 2)])
     await Promise.all([
       killUntilBack(t, system, system.process('orders-service', holders[0])),
       killUntilBack(t, system, system.process('payments-service', holders[1])),
     ])
+    await load.accepted(REQUESTS)
     const backAt = performance.now()
     await load.stop()
     await untilSettled(t, system, 'the lease holders ready again', backAt)
@@ -77,7 +79,6 @@ async function killUntilBack(t: Test, system: System, victim: ManagedProcess) {
     what: 'orders answer',
   })
   t.comment(`${name} ready again ${((performance.now() - killedAt) / 1_000).toFixed(2)} s after SIGKILL`)
-  await delay(LOAD_MS)
 }
 
 /**
