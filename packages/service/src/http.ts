@@ -15,6 +15,7 @@ import type { Logger } from './logging.ts'
 import { registerMetrics } from './metrics.ts'
 import { handleError, handleNotFound, invalid, PROBLEM_TYPE, Problem, type ProblemCode } from './problem.ts'
 import { registerRateLimit } from './rate-limit.ts'
+import { DoubledKey, parseStrictJson } from './strict-json.ts'
 import { buildValidator } from './validation.ts'
 
 export interface HttpOptions {
@@ -88,7 +89,7 @@ export function requestId(request: IncomingMessage): string {
 }
 
 /**
- * JSON only; anything else is 415. `__proto__` and `constructor` come out of JSON.parse as plain own fields, which the
+ * JSON only; anything else is 415. `__proto__` and `constructor` come out of the parser as plain own fields, which the
  * strict schemas refuse as unknown. An empty body is passed on as no body: whether that is allowed, the schema decides.
  */
 function acceptJsonOnly(app: App): void {
@@ -99,9 +100,10 @@ function acceptJsonOnly(app: App): void {
     if (!isUtf8(body)) return done(new Problem('body_invalid_json'), undefined)
     let value: unknown
     try {
-      value = parseJson(body.toString())
-    } catch {
-      return done(new Problem('body_invalid_json'), undefined)
+      value = parseStrictJson(body.toString())
+    } catch (error) {
+      const detail = 'The body names a field twice. Name each field once.'
+      return done(new Problem('body_invalid_json', error instanceof DoubledKey ? { detail } : {}), undefined)
     }
     // Fastify shows an absent body to the validator as null, so a literal null must not get that far.
     if (value === null) return done(invalid('', 'must be an object'), undefined)
@@ -125,15 +127,6 @@ function closeUnusedSockets(app: App): void {
     for (const socket of unused) if (socket.bytesWritten === 0) socket.destroy()
     setTimeout(() => app.server.closeAllConnections(), CLOSE_CUT_OFF_MS).unref()
     done()
-  })
-}
-
-/** JSON.parse, but half of a surrogate pair (`"\\ud83d"`) is refused: as UTF-8 it could only be stored as another text. */
-function parseJson(text: string): unknown {
-  if (!/\\u[dD][89a-fA-F]/.test(text)) return JSON.parse(text)
-  return JSON.parse(text, (_key, value) => {
-    if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('not well-formed Unicode')
-    return value
   })
 }
 

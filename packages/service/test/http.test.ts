@@ -17,7 +17,9 @@ t.test('bodies referenced with ref() are validated strictly', async (t) => {
     t.equal(response.statusCode, 201, `amount ${amount} is taken`)
     t.equal(response.json().amount, Number(amount))
   }
-  for (const amount of ['1e400', 'true', '"5"', '[5]', 'null', '1.5', '0', '-1', '1000000000001', '{}']) {
+  const wrong = ['true', '"5"', '[5]', 'null', '1.5', '0', '-1', '1000000000001', '{}']
+  const inexact = ['1e400', '1e-400', '999999999999.99999', '1.0000000000000000001', '9007199254740993']
+  for (const amount of [...wrong, ...inexact]) {
     const response = await post(`{"amount":${amount},"description":"hat"}`)
     t.match(response.json(), { status: 400, code: 'validation_failed', errors: [{ path: '/amount' }] }, amount)
   }
@@ -54,6 +56,9 @@ t.test('bodies that are no JSON, too large, of another type, or missing', async 
     (await app.inject({ method: 'POST', url: '/orders', headers, ...(payload !== undefined && { payload }) })).json()
 
   t.match(await post(adaJson, '{"amount":'), { status: 400, code: 'body_invalid_json' })
+  for (const doubled of [order(',"amount":4262'), order(',"\\u0061mount":4262'), order(',"x":[{"y":1,"y":1}]')]) {
+    t.match(await post(adaJson, doubled), { status: 400, code: 'body_invalid_json', detail: /twice/ }, doubled)
+  }
   t.match(await post(adaJson, ''), { status: 400, code: 'body_invalid_json' }, 'announced as JSON, but empty')
   t.match(await post(ada), { status: 400, code: 'validation_failed', errors: [{ path: '' }] }, 'no body at all')
   const brokenUtf8 = Buffer.concat([Buffer.from('{"amount":1,"description":"'), Buffer.from([0xff]), Buffer.from('"}')])
@@ -113,6 +118,12 @@ t.test('queries are parsed and validated', async (t) => {
     ['limit=%205', '/query/limit', 'must be an integer'],
     ['limit=0x10', '/query/limit', 'must be an integer'],
     ['limit=1e1', '/query/limit', 'must be an integer'],
+    ['limit=%2B5', '/query/limit', 'must be an integer'],
+    ['limit=05', '/query/limit', 'must be an integer'],
+    ['limit=5.0', '/query/limit', 'must be an integer'],
+    ['limit=-0', '/query/limit', 'must be an integer'],
+    ['limit=9007199254740993', '/query/limit', 'must be an integer'],
+    ['limit[]=5', '/query/limit[]', 'is not a known parameter'],
     ['limit=1.5', '/query/limit', 'must be an integer'],
     ['limit=1&limit=2', '/query/limit', 'must be an integer'],
     ['limit=0', '/query/limit', 'must be at least 1'],
