@@ -2,7 +2,7 @@
 import { PushedLetter, ref } from '@checkout/contracts/http.ts'
 import type { App } from '@checkout/service/app.ts'
 import { identityErrors, responses, success } from '@checkout/service/docs.ts'
-import { parseUserId } from '@checkout/service/identity.ts'
+import { parseUserId, varyByUser } from '@checkout/service/identity.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import websocket from '@fastify/websocket'
@@ -74,6 +74,7 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
     onRequest: (request, reply, done) => {
       // The plugin destroys the connection behind every answer that is not an upgrade; clients must not reuse it.
       if (request.ws) reply.header('connection', 'close')
+      varyByUser(reply)
       refuseForeignOrigin(request, origins)
       request.userId = userOf(request)
       done()

@@ -13,7 +13,7 @@ import { type DocsOptions, registerDocs } from './docs.ts'
 import { type HealthChecks, registerHealth } from './health.ts'
 import type { Logger } from './logging.ts'
 import { registerMetrics } from './metrics.ts'
-import { handleError, handleNotFound, invalid, PROBLEM_TYPE, Problem, type ProblemCode } from './problem.ts'
+import { handleError, handleNotFound, invalid, PROBLEM_TYPE, Problem, type ProblemCode, SAFE_HEADERS } from './problem.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { DoubledKey, parseStrictJson } from './strict-json.ts'
 import { buildValidator } from './validation.ts'
@@ -65,8 +65,8 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   app.decorateRequest('userId', '')
   app.decorate('readiness', { draining: false })
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
-    done()
+    reply.header('x-request-id', request.id).headers(SAFE_HEADERS)
+    done(isAmbiguous(request.raw) ? new Problem('request_malformed') : undefined)
   })
   logRequests(app)
   app.setErrorHandler(handleError)
@@ -86,6 +86,21 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
 export function requestId(request: IncomingMessage): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
+}
+
+/**
+ * Two Host fields must be refused (RFC 9112, 3.2), and two Content-Types would leave it to each reader what the body is:
+ * Node takes the first of either, another program on the way may have taken the last.
+ */
+function isAmbiguous({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  let types = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const { length } = rawHeaders[i] as string
+    if (length === 4 && (rawHeaders[i] as string).toLowerCase() === 'host') hosts += 1
+    if (length === 12 && (rawHeaders[i] as string).toLowerCase() === 'content-type') types += 1
+  }
+  return hosts > 1 || types > 1
 }
 
 /**
@@ -156,10 +171,14 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy(error)
   const problem = new Problem(clientErrorCodes[error.code ?? ''] ?? 'request_malformed')
   const body = JSON.stringify(problem.toBody(randomUUID()))
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  )
+  const headers = {
+    connection: 'close',
+    'content-type': PROBLEM_TYPE,
+    'content-length': Buffer.byteLength(body),
+    ...SAFE_HEADERS,
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`)
 }
 
 const clientErrorCodes: Readonly<Record<string, ProblemCode>> = {
