@@ -5,12 +5,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Problem as ProblemSchema } from '@checkout/contracts/http.ts'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
+import { type FastifyBaseLogger, type FastifyReply, fastify, LogController } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { TSchema } from 'typebox'
 import type { App } from './app.ts'
 import { type DocsOptions, registerDocs } from './docs.ts'
 import { type HealthChecks, registerHealth } from './health.ts'
+import { ownHosts } from './hosts.ts'
 import type { Logger } from './logging.ts'
 import { registerMetrics } from './metrics.ts'
 import { handleError, handleNotFound, invalid, PROBLEM_TYPE, Problem, type ProblemCode, SAFE_HEADERS } from './problem.ts'
@@ -27,6 +28,8 @@ export interface HttpOptions {
   metrics?: Registry
   /** Requests per user and minute; 0 or absent = no limit. */
   rateLimitPerMinute?: number
+  /** Names of the system, beside local ones and addresses: others are answered 403. None or absent = any name. */
+  allowedHosts?: readonly string[]
 }
 
 const BODY_BYTES_MAX = 16 * 1024
@@ -66,8 +69,9 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   app.decorate('readiness', { draining: false })
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).headers(SAFE_HEADERS)
-    done(isAmbiguous(request.raw) ? new Problem('request_malformed') : undefined)
+    done(isAmbiguous(request.raw) ? lastAnswer('request_malformed', reply) : undefined)
   })
+  refuseForeignHosts(app, options.allowedHosts ?? [])
   logRequests(app)
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
@@ -101,6 +105,23 @@ function isAmbiguous({ rawHeaders }: IncomingMessage): boolean {
     if (length === 12 && (rawHeaders[i] as string).toLowerCase() === 'content-type') types += 1
   }
   return hosts > 1 || types > 1
+}
+
+/** Probes and scrapes, which are nobody's data, come under whatever name the orchestrator has for a process. */
+function refuseForeignHosts(app: App, allowedHosts: readonly string[]): void {
+  if (allowedHosts.length === 0) return
+  const hosts = ownHosts(allowedHosts)
+  app.addHook('onRequest', (request, reply, done) => {
+    const foreign = request.routeOptions.config?.quiet !== true && !hosts.has(request.headers.host)
+    done(foreign ? lastAnswer('host_forbidden', reply) : undefined)
+  })
+}
+
+/** A problem that ends the connection, also an upgrade's, which Node has given away and no plugin has taken yet. */
+function lastAnswer(code: ProblemCode, reply: FastifyReply): Problem {
+  const { socket } = reply.request.raw
+  reply.raw.once('finish', () => socket.destroySoon())
+  return new Problem(code, { headers: { connection: 'close' } })
 }
 
 /**

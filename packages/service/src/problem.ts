@@ -41,6 +41,7 @@ export const problemCodes = {
   replay_failed: define(409, 'The message failed again. Mend what its error names, then replay it, or discard it.'),
   dead_letter_not_found: define(404, 'There is no such dead letter. GET /admin/dead-letters lists them.'),
   upgrade_required: define(426, 'This path is a WebSocket. Connect with a WebSocket client.'),
+  host_forbidden: define(403, 'The host of this address is not one of the system’s own. Add it to ALLOWED_HOSTS.'),
   origin_forbidden: define(403, 'Pages of this origin may not connect. Add the origin to ALLOWED_ORIGINS.'),
   request_malformed: define(400, 'This is not a well-formed HTTP/1.1 request.'),
   precondition_failed: define(412, 'The file is not as If-Match or If-Unmodified-Since wants it.'),
