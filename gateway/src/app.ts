@@ -27,11 +27,12 @@ export async function buildApp(deps: {
   upstreams: Upstreams
   logger: Logger
   metrics: Registry
+  allowedHosts?: readonly string[]
   /** How long nothing may move on a WebSocket; see upgrade.ts. */
   silenceMs?: number
 }): Promise<App> {
   const { upstreams, logger } = deps
-  const app = await buildHttp({ logger, metrics: deps.metrics })
+  const app = await buildHttp({ logger, metrics: deps.metrics, allowedHosts: deps.allowedHosts ?? [] })
   registerHealth(app, upstreams)
 
   forward('/users', upstreams.orders)

@@ -19,6 +19,7 @@ const config = loadConfigOrExit(
     HOST: serviceConfig.HOST,
     LOG_LEVEL: serviceConfig.LOG_LEVEL,
     INSTANCE: serviceConfig.INSTANCE,
+    ALLOWED_HOSTS: serviceConfig.ALLOWED_HOSTS,
     PORT: Port(8080),
     ORDERS_URLS: Urls(3001),
     PAYMENTS_URLS: Urls(3002),
@@ -35,7 +36,7 @@ const upstreams = {
 }
 await Promise.all(Object.values(upstreams).map((upstream) => upstream.start()))
 
-const app = await buildApp({ upstreams, logger, metrics: createMetrics() })
+const app = await buildApp({ upstreams, logger, metrics: createMetrics(), allowedHosts: config.ALLOWED_HOSTS })
 await runService({
   app,
   logger,

@@ -23,6 +23,7 @@ const streamConfig = {
     default: [],
     description: 'comma-separated origins such as https://shop.example',
   }),
+  STREAM_USER_FROM_QUERY: Type.Boolean({ default: true }),
 }
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, ...streamConfig }))
 const base = createBase('notifications-service', packageJson.version, config)
@@ -49,6 +50,7 @@ await runMessagingService(base, {
     terms,
     push,
     allowedOrigins: config.ALLOWED_ORIGINS,
+    userFromQuery: config.STREAM_USER_FROM_QUERY,
   }),
   store,
   messaging,

@@ -42,7 +42,7 @@ export async function notificationsApp(
     clock?: Clock
     mailing?: boolean
     perMinute?: number
-    stream?: Pick<AppDeps, 'pingEveryMs' | 'slowMs'>
+    stream?: Pick<AppDeps, 'pingEveryMs' | 'slowMs' | 'userFromQuery' | 'allowedHosts'>
     signals?: Signals
     folder?: ReturnType<typeof temporaryFolder>
   } = {},

@@ -241,7 +241,7 @@ const letterChannel: [string, Part] = [
     address: '/notifications/stream',
     summary: 'Letters as they are written, over a WebSocket.',
     description:
-      'The server sends the letters after `since`, oldest first, then `ready`, then every new letter. A connection gets each letter once and in the order of `seq`; a client that connects again with the last `seq` that it has seen misses nothing, whichever instance it reaches. Clients tell letters apart by `id`, and have nothing to send.\n\nClose codes: 1009 the client sent more than 4 KiB at once; 1012 the instance stops (connect again); 1013 the client reads too slowly (connect again with `since`).',
+      'The server sends the letters after `since`, oldest first, then `ready`, then every new letter. A connection gets each letter once and in the order of `seq`; a client that connects again with the last `seq` that it has seen misses nothing, whichever instance it reaches. Clients tell letters apart by `id`, and have nothing to send.\n\nClose codes: 1008 this was the oldest of more than 20 connections of the user to one instance (do not connect again at once); 1009 the client sent more than 4 KiB at once; 1012 the instance stops (connect again); 1013 the client reads too slowly (connect again with `since`).',
     servers: [ref('servers/gateway')],
     messages: {
       PushedLetter: ref('components/messages/PushedLetter'),

@@ -1,6 +1,7 @@
 /** From bytes to an event that keeps its contract, or to Poison. */
 import { createHash } from 'node:crypto'
 import { type AnyEvent, type EventType, eventSchemas, eventTypes } from '@checkout/contracts/events.ts'
+import { parseStrictJson } from '@checkout/service/strict-json.ts'
 import { Compile } from 'typebox/compile'
 import type { Delivery } from './broker.ts'
 
@@ -26,7 +27,7 @@ export function decode(delivery: Pick<Delivery, 'data' | 'subject'>): AnyEvent {
 
 function parse(data: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(data))
+    return parseStrictJson(utf8.decode(data))
   } catch (error) {
     throw new Poison(`not JSON: ${(error as Error).message}`)
   }

@@ -30,6 +30,7 @@ export interface ServiceBase {
   readonly metrics: Registry
   readonly broker: JetStreamBroker
   readonly rateLimitPerMinute: number
+  readonly allowedHosts: readonly string[]
 }
 
 export interface BaseConfig {
@@ -38,6 +39,7 @@ export interface BaseConfig {
   NATS_URL: string
   STREAM_MAX_BYTES: number
   RATE_LIMIT_PER_MINUTE: number
+  ALLOWED_HOSTS: readonly string[]
 }
 
 export function createBase(service: ServiceName, version: string, config: BaseConfig): ServiceBase {
@@ -59,6 +61,7 @@ export function createBase(service: ServiceName, version: string, config: BaseCo
       logger,
     }),
     rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    allowedHosts: config.ALLOWED_HOSTS,
   }
 }
 
@@ -70,6 +73,7 @@ export interface ServiceAppDeps {
   readonly instance: number
   readonly version: string
   readonly rateLimitPerMinute: number
+  readonly allowedHosts?: readonly string[]
 }
 
 /** The app with what every service answers beside its own routes: documentation, health, metrics, status, dead letters. */
@@ -83,11 +87,12 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     docs: Pick<DocsOptions, 'description'>
   },
 ): Promise<App> {
-  const { store, broker, logger, metrics, version, rateLimitPerMinute } = deps
+  const { store, broker, logger, metrics, version, rateLimitPerMinute, allowedHosts = [] } = deps
   const app = await buildHttp({
     logger,
     metrics,
     rateLimitPerMinute,
+    allowedHosts,
     schemas: [...own.schemas, ...adminSchemas],
     docs: { title: `${own.part}-service`, version, ...own.docs },
     health: { store: store.usable, nats: () => broker.connected && !broker.problem },

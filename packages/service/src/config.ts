@@ -21,6 +21,10 @@ export const serviceConfig = {
     description: 'the ISO 4217 code of a currency with a minor unit, such as RUB',
   }),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
+  ALLOWED_HOSTS: Type.Array(Type.String({ pattern: '^(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*$' }), {
+    default: [],
+    description: 'comma-separated host names without ports, such as shop.example,*.shop.example',
+  }),
   RATE_LIMIT_PER_MINUTE: Type.Integer({ default: 0, minimum: 0, description: 'requests per user and minute, 0 = off' }),
 }
 

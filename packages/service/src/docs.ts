@@ -99,6 +99,21 @@ function problemResponse(status: number, codes: readonly ProblemCode[], invalid:
   }
 }
 
+/**
+ * Everything comes from here, nothing inline is run, nobody may frame the page. `connect-src 'self'` is "Try it out": the
+ * API is on the same origin.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
 /** Call it before the routes are added. Every link in the page is relative, so it works behind any prefix. */
 export async function registerDocs(app: App, options: DocsOptions): Promise<void> {
   await app.register(swagger, {
@@ -118,6 +133,11 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
     transformObject: (document) =>
       'openapiObject' in document ? withTags(document.openapiObject) : document.swaggerObject,
     transform: ({ schema, url, route }) => ({ schema: describe(schema, route), url }),
+  })
+  // A hook and not the plugin's option, so that redirects and what is not found below /docs have it too.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.url.startsWith('/docs')) reply.header('content-security-policy', CONTENT_SECURITY_POLICY)
+    done()
   })
   // A trailing slash in the prefix: without one the plugin serves its page at /docs too, where its links are wrong.
   await app.register(swaggerUi, {
