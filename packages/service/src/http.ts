@@ -30,9 +30,12 @@ export interface HttpOptions {
   rateLimitPerMinute?: number
   /** Names of the system, beside local ones and addresses: others are answered 403. None or absent = any name. */
   allowedHosts?: readonly string[]
+  /** How long a request may take to arrive; default 10 s. */
+  requestTimeoutMs?: number
 }
 
-const BODY_BYTES_MAX = 16 * 1024
+/** The gateway does not take more either. */
+export const BODY_BYTES_MAX = 16 * 1024
 /** A whole request has to arrive within this: a client that trickles bytes must not hold a socket (slowloris). */
 const REQUEST_TIMEOUT_MS = 10_000
 /** A socket without any traffic is dropped; longer than the slowest answer, a write that waits 5 s for the store. */
@@ -47,13 +50,15 @@ const TIMEOUT_CHECK_MS = 2_000
  * documentation must be in place before the first route.
  */
 export async function buildHttp(options: HttpOptions): Promise<App> {
+  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
   const app = fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }), // logRequests writes one line, not two
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
-    http: { connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    // Node swaps the two limits where the one for the headers (default 60 s) is the longer one.
+    http: { connectionsCheckingInterval: TIMEOUT_CHECK_MS, headersTimeout: requestTimeout, requestTimeout },
     // While closing, requests on open connections are still served, with Connection: close.
     return503OnClosing: false,
     genReqId: requestId,
