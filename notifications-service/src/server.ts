@@ -5,6 +5,7 @@ import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
+import { addressMore } from './add-contact.ts'
 import { buildApp } from './app.ts'
 import { createMailer } from './mailer.ts'
 import { createHandlers } from './messages.ts'
@@ -37,6 +38,7 @@ const messaging = createMessaging({
   store,
   handlers,
   onCommitted: ({ data }) => push.wake(data.userId),
+  purge: (tx, limit) => addressMore(tx, limit, terms),
 })
 const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from, store })
 if (mailer) store.onCommit(messaging.duty(mailer).wake)

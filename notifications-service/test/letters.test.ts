@@ -1,10 +1,11 @@
 /** Letters: what they say, that each is written once, and how they are numbered. */
 import { currencyCodes, decimalOf } from '@checkout/contracts/currencies.ts'
 import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { execute } from '../../packages/contracts/test/support/database.ts'
 import { formatMoney } from '../../web/ui/model/money.ts'
+import { ADDRESS_BATCH, addressMore } from '../src/add-contact.ts'
 import { majorUnits } from '../src/letter.ts'
 import { ada, failedOf, notificationsApp, paidOf, registrationOf } from './app.ts'
 
@@ -171,6 +172,25 @@ t.test('a contact that comes after its letters fills in their address', async (t
     t.match((await app.letters('bob')).items, [{ to: null, mail: 'none' }], 'bob’s are left alone')
     t.match((await app.write()).json(), { seq: 3, to: 'ada@example.com', mail })
   }
+})
+
+t.test('an address for many letters is filled in in parts', async (t) => {
+  const app = await notificationsApp(t, { mailing: true })
+  const written = 2 * ADDRESS_BATCH + 10
+  await Promise.all(Array.from({ length: written }, () => app.settled(paidOf())))
+  await app.settled(paidOf({ userId: 'bob' }))
+  const terms = { clock: systemClock, newId: uuidv7, mailing: true }
+  const queued = () => app.store.read.letters.dueMail(systemClock.now(), 10_000)
+  const more = () => app.store.write((tx) => addressMore(tx, 1_000, terms))
+  t.equal(await more(), 0, 'nothing to do before')
+  await app.registered(registrationOf('ada'))
+  t.equal(queued().length, ADDRESS_BATCH, 'one transaction is not held up by all of them')
+  await app.write()
+  t.equal(await more(), written - ADDRESS_BATCH)
+  t.equal(await more(), 0)
+  t.equal(queued().length, written + 1)
+  t.ok(queued().every(({ to }) => to === 'ada@example.com'))
+  t.match((await app.letters('bob')).items, [{ to: null, mail: 'none' }], 'bob’s are left alone')
 })
 
 t.test('the journey, also when the inbox has forgotten it', async (t) => {

@@ -1,6 +1,6 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
-import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
+import { deadLetterCount, deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
@@ -8,7 +8,7 @@ import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import t from 'tap'
 import { columnsInCode, columnsInFile, temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
-import { contacts, letters, mailboxes } from '../src/store/tables.ts'
+import { addressing, contacts, letters, mailboxes } from '../src/store/tables.ts'
 
 t.test('drizzle tables agree with the file', async (t) => {
   const { dataDir, remove } = temporaryFolder()
@@ -16,7 +16,8 @@ t.test('drizzle tables agree with the file', async (t) => {
   await openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
-  const messaging = [outboxTable, publications, streamIncarnation, inboxTable, deadLettersTable, handlerFailures]
-  const tables = [...messaging, contacts, letters, mailboxes]
+  const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
+  const messaging = [outboxTable, publications, streamIncarnation, inboxTable, ...deadLetters]
+  const tables = [...messaging, addressing, contacts, letters, mailboxes]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

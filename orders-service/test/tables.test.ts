@@ -1,6 +1,6 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
-import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
+import { deadLetterCount, deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
@@ -18,7 +18,8 @@ t.test('drizzle tables agree with the file', async (t) => {
   await openOrdersStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'orders.sqlite'))
-  const messaging = [outboxTable, publications, streamIncarnation, inboxTable, deadLettersTable, handlerFailures]
+  const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
+  const messaging = [outboxTable, publications, streamIncarnation, inboxTable, ...deadLetters]
   const tables = [...messaging, idempotencyKeys, deployment, orders, users]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

@@ -1,7 +1,7 @@
 import type { Connection } from '@checkout/service/sqlite.ts'
-import { and, asc, desc, eq, gt, isNull, lt, lte, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
-import { type LetterRow, letters, mailboxes } from './tables.ts'
+import { addressing, type LetterRow, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
 
@@ -40,10 +40,25 @@ export function letterWrites(writer: Connection) {
       causeReceivedAt: p('causeReceivedAt'),
     })
     .prepare()
+  // By its index: SQLite would look through all letters of the user.
   const address = db
     .update(letters)
     .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: sql`${p('mailDueAt')}` })
-    .where(and(eq(letters.userId, p('userId')), isNull(letters.to)))
+    .where(
+      sql`(${letters.userId}, ${letters.seq}) IN (
+        SELECT user_id, seq FROM letters INDEXED BY letters_without_address
+        WHERE user_id = ${p('userId')} AND to_address IS NULL LIMIT ${p('limit')})`,
+    )
+    .prepare()
+  const postpone = db
+    .insert(addressing)
+    .values({ userId: p('userId') })
+    .onConflictDoNothing()
+    .prepare()
+  const next = db.select().from(addressing).orderBy(asc(addressing.userId)).limit(1).prepare()
+  const addressed = db
+    .delete(addressing)
+    .where(eq(addressing.userId, p('userId')))
     .prepare()
   const key = and(eq(letters.userId, p('userId')), eq(letters.seq, p('seq')), sql`${letters.mail} = 'queued'`)
   const sent = db
@@ -70,9 +85,19 @@ export function letterWrites(writer: Connection) {
       insert.run({ ...letter, seq })
       return seq
     },
-    /** Fills in the address of the letters that were written before it was known. */
-    address: (letter: { userId: string; to: string; mail: string; mailDueAt: number }): void =>
-      void address.run(letter),
+    /**
+     * Fills in the address of up to `limit` letters that were written before it was known, oldest first, and notes the
+     * user for `nextToAddress` as long as there may be more. Returns how many.
+     */
+    address(letter: { userId: string; to: string; mail: string; mailDueAt: number }, limit: number): number {
+      const { userId } = letter
+      const filled = address.run({ ...letter, limit }).changes
+      if (filled === limit) postpone.run({ userId })
+      else addressed.run({ userId })
+      return filled
+    },
+    /** A user some of whose letters may still lack the known address. */
+    nextToAddress: (): string | undefined => next.get()?.userId,
     sent: (letter: LetterKey, sentAt: number): void => void sent.run({ ...keyOf(letter), sentAt }),
     postponed: (letter: LetterKey, mailDueAt: number): void => void postponed.run({ ...keyOf(letter), mailDueAt }),
     failed: (letter: LetterKey): void => void failed.run(keyOf(letter)),
@@ -106,7 +131,8 @@ export function letterReads(reader: Connection) {
   const about = db
     .select()
     .from(letters)
-    .where(and(eq(letters.orderId, p('orderId')), eq(letters.userId, p('userId'))))
+    // The + keeps SQLite from looking for the order among all letters of the user.
+    .where(and(eq(letters.orderId, p('orderId')), sql`+${letters.userId} = ${p('userId')}`))
     .prepare()
   const due = db
     .select()

@@ -46,7 +46,15 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX letters_mail_due ON letters (mail_due_at) WHERE mail = 'queued';
       CREATE INDEX letters_without_address ON letters (user_id) WHERE to_address IS NULL;`,
   },
+  {
+    name: 'addressing/1',
+    sql: `
+      -- Users whose address became known after more letters than one transaction fills it in.
+      CREATE TABLE addressing (user_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;`,
+  },
 ]
+
+export const addressing = sqliteTable('addressing', { userId: text('user_id').primaryKey() })
 
 export const contacts = sqliteTable('contacts', {
   userId: text('user_id').primaryKey(),

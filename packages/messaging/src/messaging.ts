@@ -28,7 +28,7 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   retentionMs?: number
   /** See ConsumerOptions: for wake-ups, which may get lost. */
   onCommitted?: (event: AnyEvent) => void
-  /** More to clean up than the inbox, at most `limit` rows; returns how many were deleted. */
+  /** More to clean up than the inbox, at most `limit` rows; returns how many it was, so that more is done at once. */
   purge?: (tx: Tx, limit: number) => number
 }
 
@@ -122,8 +122,13 @@ function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingRe
         this.set(read())
       },
     })
-  gauge('outbox_backlog', 'Outbox rows not yet published.', () => store.read.outbox.backlog().rows)
-  const oldestSeconds = () => store.read.outbox.backlog().oldestMs / 1000
+  // Read once per scrape: a gauge registered later shows what an earlier one has found.
+  let backlog = { rows: 0, oldestMs: 0 }
+  gauge('outbox_backlog', 'Outbox rows not yet published.', () => {
+    backlog = store.read.outbox.backlog()
+    return backlog.rows
+  })
+  const oldestSeconds = () => backlog.oldestMs / 1000
   gauge('outbox_oldest_seconds', 'Age of the oldest outbox row not yet published; 0 = none.', oldestSeconds)
   gauge('nats_connected', '1 while the broker is connected.', () => Number(broker.connected))
   gauge('dead_letters', 'Dead letters waiting for a person.', () => store.read.deadLetters.count())

@@ -8,7 +8,7 @@
 import type { CloudEvent, EventData, EventType } from '@checkout/contracts/events.ts'
 import { type Clock, type NewId, rfc3339 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
-import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { childOf } from './trace.ts'
@@ -119,21 +119,17 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
     .delete(outboxTable)
     .where(sql`${outboxTable.id} IN (SELECT id FROM outbox WHERE id <= ${p('upToId')} ORDER BY id LIMIT ${p('limit')})`)
     .prepare()
+  // Those of which no row is left. The newest one stays: the relay recognises its stream by it.
   const deletePublications = db
     .delete(publications)
     .where(
-      and(
-        lte(publications.lastId, p('upToId')),
-        // The newest one stays: the relay recognises its stream by it.
-        lt(publications.lastId, sql`(SELECT max(last_id) FROM publications)`),
-      ),
+      sql`${publications.lastId} IN (
+        SELECT last_id FROM publications
+        WHERE last_id <= ${p('upToId')}
+          AND last_id < (SELECT max(last_id) FROM publications)
+          AND last_id < coalesce((SELECT min(id) FROM outbox), ${Number.MAX_SAFE_INTEGER})
+        ORDER BY last_id LIMIT ${p('limit')})`,
     )
-    .prepare()
-  const anyRow = db
-    .select({ id: outboxTable.id })
-    .from(outboxTable)
-    .where(lte(outboxTable.id, p('upToId')))
-    .limit(1)
     .prepare()
 
   return {
@@ -172,13 +168,13 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       setIncarnation.run({ incarnation })
     },
     /**
-     * Deletes up to `limit` rows, oldest first, of those with ids up to `upToId`, and once none is left also their
-     * publications. Returns how many rows it deleted.
+     * Deletes up to `limit` rows, oldest first, of those with ids up to `upToId`, and up to `limit` publications of which
+     * no row is left. Returns how many rows or publications it deleted, whichever is more: `limit` says that there may be
+     * more to delete.
      */
     retire(upToId: number, limit: number): number {
-      const deleted = deleteRows.run({ upToId, limit }).changes
-      if (!anyRow.get({ upToId })) deletePublications.run({ upToId })
-      return deleted
+      const rows = deleteRows.run({ upToId, limit }).changes
+      return Math.max(rows, deletePublications.run({ upToId, limit }).changes)
     },
   }
 }
@@ -196,17 +192,35 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .limit(p('limit'))
     .prepare()
   const count = db
-    .select({ rows: sql<number>`count(*)`, oldest: sql<number | null>`min(${outboxTable.createdAt})` })
+    .select({ rows: sql<number>`count(*)` })
     .from(outboxTable)
     .where(and(gt(outboxTable.id, p('after')), lte(outboxTable.id, p('upTo'))))
     .prepare()
+  // The ends only, in one statement, so of one moment. Nothing is counted: ids have no gaps, because SQLite gives those of
+  // rolled back rows out again, and rows are deleted from the old end only.
+  const ends = db
+    .select({
+      newest: sql<number | null>`max(${outboxTable.id})`,
+      oldest: sql<number | null>`(SELECT min(id) FROM outbox)`,
+      published: sql<number | null>`(SELECT max(last_id) FROM publications)`,
+    })
+    .from(outboxTable)
+    .prepare()
   const last = db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
   const incarnation = db.select().from(streamIncarnation).prepare()
-  const newestAcknowledged = db
+  // Looked for among the oldest only. Each has a row at least (but for the newest of all), so they are enough for a round
+  // that deletes no more rows than that; looking from the new end would pass by all that is not acknowledged.
+  const oldestPublications = db
     .select()
     .from(publications)
-    .where(and(lte(publications.lastSeq, p('seq')), lte(publications.publishedAt, p('before'))))
-    .orderBy(desc(publications.lastId))
+    .orderBy(asc(publications.lastId))
+    .limit(p('limit'))
+    .as('oldest')
+  const newestAcknowledged = db
+    .select()
+    .from(oldestPublications)
+    .where(and(lte(oldestPublications.lastSeq, p('seq')), lte(oldestPublications.publishedAt, p('before'))))
+    .orderBy(desc(oldestPublications.lastId))
     .limit(1)
     .prepare()
   const about = db
@@ -218,7 +232,7 @@ export function outboxReads(reader: Connection, clock: Clock) {
   const publicationOf = db
     .select()
     .from(publications)
-    .where(sql`${publications.lastId} >= ${p('id')} AND ${publications.firstId} <= ${p('id')}`)
+    .where(gte(publications.lastId, p('id')))
     .orderBy(asc(publications.lastId))
     .limit(1)
     .prepare()
@@ -241,21 +255,27 @@ export function outboxReads(reader: Connection, clock: Clock) {
     /** From this sequence on the stream must have every message: their rows are retained. */
     oldestSeq: (): number | undefined => oldest.get()?.seq,
     incarnation: (): string | undefined => incarnation.get()?.incarnation,
-    /** The newest publication wholly at or before `seq` that was recorded at least `ageMs` ago. */
-    newestRetirable: (seq: number, ageMs: number) => newestAcknowledged.get({ seq, before: clock.now() - ageMs }),
-    /** How much waits to be published, and since when. */
+    /** Of the oldest `limit` publications the newest wholly at or before `seq` that was recorded at least `ageMs` ago. */
+    newestRetirable: (seq: number, ageMs: number, limit: number) =>
+      newestAcknowledged.get({ seq, before: clock.now() - ageMs, limit }),
+    /** How much waits to be published, and since when. Takes as long for a million rows as for one. */
     backlog(): { rows: number; oldestMs: number } {
-      const found = count.get({ after: lastPublication()?.lastId ?? 0, upTo: Number.MAX_SAFE_INTEGER })
-      const oldest = found?.oldest ?? null
-      return { rows: found?.rows ?? 0, oldestMs: oldest === null ? 0 : Math.max(0, clock.now() - oldest) }
+      const { newest, oldest, published } = ends.get() ?? { newest: null, oldest: null, published: null }
+      if (newest === null || oldest === null) return { rows: 0, oldestMs: 0 }
+      const before = Math.max(published ?? 0, oldest - 1)
+      const [first] = newest > before ? take.all({ after: before, limit: 1 }) : []
+      return {
+        rows: Math.max(0, newest - before),
+        oldestMs: first ? Math.max(0, clock.now() - first.createdAt) : 0,
+      }
     },
     /** The retained events about one order or user, with where in the stream they are. */
     about(correlationId: string): { row: OutboxRow; publishedAt?: number; streamSeq?: number }[] {
       return about.all({ correlationId }).map((row) => {
         const batch = publicationOf.get({ id: row.id })
-        if (!batch) return { row }
-        // Ids have gaps where a member of a batch was rolled back, sequences have none: count, do not subtract. From
-        // the back, because a publication is retired from the front, in parts.
+        if (!batch || batch.firstId > row.id) return { row }
+        // Counted, not subtracted: right also where somebody has deleted rows by hand, and at most one batch. From the
+        // back, because a publication is retired from the front, in parts.
         const behind = count.get({ after: row.id, upTo: batch.lastId })?.rows ?? 0
         return { row, publishedAt: batch.publishedAt, streamSeq: batch.lastSeq - behind }
       })

@@ -58,7 +58,7 @@ export function createUpkeep(options: UpkeepOptions): Duty {
   }
 
   async function retire(floor: number): Promise<boolean> {
-    const newest = outbox.newestRetirable(floor, retentionMs)
+    const newest = outbox.newestRetirable(floor, retentionMs, RETIRE_BATCH)
     if (!newest) return false
     const deleted = await write((tx) => {
       tx.lease.assertHeld()

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'
 import { outboxSteps } from '../src/journey.ts'
 import { messageId } from '../src/relay.ts'
-import { change, openPublisherStore, publisherFile, query, startLife, withStage } from './support/life.ts'
+import { change, openPublisherStore, publisherFile, query, seeded, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
 
@@ -92,6 +92,71 @@ t.test('the backlog is what is not in the stream, and since when', async (t) => 
     await store.write((tx) => tx.outbox.restart('two'))
     t.equal(outbox.backlog().rows, 2, 'a stream made anew has nothing')
     t.equal(outbox.incarnation(), 'two')
+  })
+})
+
+t.test('the backlog is what a count would find, whatever happened before', async (t) => {
+  const random = seeded(t)
+  await withStore(async (store, dir) => {
+    const { outbox } = store.read
+    const file = publisherFile(dir)
+    const upTo = (sql: string) => query<{ id: number | null }>(file, sql)[0]?.id ?? 0
+    for (let step = 0; step < 300; step += 1) {
+      const published = upTo('SELECT max(last_id) AS id FROM publications')
+      const waiting = outbox.take(published, 1_000)
+      const dice = random()
+      if (dice < 0.5) {
+        const members = Array.from({ length: 5 }, () =>
+          store.write((tx) => {
+            tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+            if (random() < 0.3) throw new Error('this member is rolled back')
+          }),
+        )
+        await Promise.allSettled(members)
+      } else if (dice < 0.8) {
+        const batch = waiting.slice(0, 1 + Math.floor(random() * 8))
+        const [first, last] = [batch[0], batch.at(-1)]
+        if (!first || !last) continue
+        const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
+        await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }))
+      } else if (dice < 0.97) {
+        const [retired] = query<{ id: number }>(
+          file,
+          'SELECT last_id AS id FROM publications ORDER BY random() LIMIT 1',
+        )
+        if (retired) await store.write((tx) => tx.outbox.retire(retired.id, 1 + Math.floor(random() * 20)))
+      } else {
+        await store.write((tx) => tx.outbox.restart(uuidv7()))
+      }
+      const counted = upTo(
+        'SELECT count(*) AS id FROM outbox WHERE id > coalesce((SELECT max(last_id) FROM publications), 0)',
+      )
+      if (outbox.backlog().rows !== counted) t.fail(`step ${step}: ${outbox.backlog().rows} instead of ${counted}`)
+    }
+    t.pass('at every step')
+  })
+})
+
+t.test('publications are deleted in parts, too, and the newest one stays', async (t) => {
+  await withStore(async (store, dir) => {
+    const count = () => query<{ n: number }>(publisherFile(dir), 'SELECT count(*) AS n FROM publications')[0]?.n
+    const one = (id: number) => ({ firstId: id, lastId: id, lastEventId: `event ${id}`, firstSeq: id, lastSeq: id })
+    await store.write((tx) => {
+      for (let id = 1; id <= 250; id += 1) {
+        tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+        tx.outbox.published(one(id))
+      }
+    })
+    const newest = (seq: number, limit: number) => store.read.outbox.newestRetirable(seq, 0, limit)?.lastId
+    t.strictSame([newest(250, 100), newest(40, 100), newest(250, 1_000)], [100, 40, 250], 'of the oldest ones')
+    const retire = (upToId: number, limit: number) => store.write((tx) => tx.outbox.retire(upToId, limit))
+    t.strictSame([await retire(250, 100), count()], [100, 150])
+    // As after a large publication: rows are gone that many records were about.
+    change(publisherFile(dir), 'DELETE FROM outbox WHERE id <= 249')
+    t.strictSame([await retire(250, 100), count()], [100, 50])
+    t.strictSame([await retire(250, 100), count()], [49, 1])
+    t.strictSame([await retire(250, 100), count()], [0, 1])
+    t.equal(store.read.outbox.lastPublication()?.lastId, 250)
   })
 })
 
