@@ -10,7 +10,6 @@ export function addContact(
 ): void {
   if (!tx.inbox.claim(event.id)) return
   const { userId, name, email } = event.data
-  const now = clock.now()
-  tx.contacts.add({ userId, name, email, createdAt: now })
-  tx.letters.address({ userId, to: email, mail: mailing ? 'queued' : 'none', mailDueAt: now })
+  tx.contacts.add({ userId, name, email, createdAt: clock.now() })
+  tx.letters.address({ userId, to: email, mail: mailing ? 'queued' : 'none' })
 }

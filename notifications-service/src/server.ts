@@ -6,7 +6,7 @@ import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
-import { createMailer } from './mailer.ts'
+import { createMailer, type Mailer } from './mailer.ts'
 import { createHandlers } from './messages.ts'
 import { createPush } from './push.ts'
 import { openNotificationsStore } from './store/index.ts'
@@ -37,8 +37,12 @@ const messaging = createMessaging({
   handlers,
   onCommitted: ({ data }) => push.wake(data.userId),
 })
-const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from, store })
-if (mailer) store.onCommit(messaging.duty(mailer).wake)
+let mailer: Mailer | undefined
+if (smtpUrl !== undefined) {
+  const schedule = messaging.schedule(() => store.read.letters.nextMailAt() !== undefined)
+  mailer = createMailer({ ...base, smtpUrl, from, store, schedule })
+  store.onCommit(messaging.duty(mailer).wake)
+}
 
 push.start()
 await runMessagingService(base, {

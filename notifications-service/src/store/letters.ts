@@ -1,3 +1,4 @@
+import { ageNow } from '@checkout/service/age.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, isNull, lt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
@@ -5,7 +6,7 @@ import { type LetterRow, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
 
-export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'sentAt'>
+export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'mailDueAt' | 'sentAt'>
 
 export function letterWrites(writer: Connection) {
   const db = drizzle(writer)
@@ -32,7 +33,7 @@ export function letterWrites(writer: Connection) {
       subject: p('subject'),
       body: p('body'),
       mail: p('mail'),
-      mailDueAt: p('mailDueAt'),
+      mailDueAt: ageNow('schedule'), // at once
       createdAt: p('createdAt'),
       causeEventId: p('causeEventId'),
       causeSeq: p('causeSeq'),
@@ -42,7 +43,7 @@ export function letterWrites(writer: Connection) {
     .prepare()
   const address = db
     .update(letters)
-    .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: sql`${p('mailDueAt')}` })
+    .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: ageNow('schedule') })
     .where(and(eq(letters.userId, p('userId')), isNull(letters.to)))
     .prepare()
   const key = and(eq(letters.userId, p('userId')), eq(letters.seq, p('seq')), sql`${letters.mail} = 'queued'`)
@@ -71,8 +72,7 @@ export function letterWrites(writer: Connection) {
       return seq
     },
     /** Fills in the address of the letters that were written before it was known. */
-    address: (letter: { userId: string; to: string; mail: string; mailDueAt: number }): void =>
-      void address.run(letter),
+    address: (letter: { userId: string; to: string; mail: string }): void => void address.run(letter),
     sent: (letter: LetterKey, sentAt: number): void => void sent.run({ ...keyOf(letter), sentAt }),
     postponed: (letter: LetterKey, mailDueAt: number): void => void postponed.run({ ...keyOf(letter), mailDueAt }),
     failed: (letter: LetterKey): void => void failed.run(keyOf(letter)),
@@ -108,6 +108,13 @@ export function letterReads(reader: Connection) {
     .from(letters)
     .where(and(eq(letters.orderId, p('orderId')), eq(letters.userId, p('userId'))))
     .prepare()
+  const nextMail = db
+    .select({ dueAt: letters.mailDueAt })
+    .from(letters)
+    .where(sql`${letters.mail} = 'queued'`)
+    .orderBy(asc(letters.mailDueAt))
+    .limit(1)
+    .prepare()
   const due = db
     .select()
     .from(letters)
@@ -124,7 +131,9 @@ export function letterReads(reader: Connection) {
     lastSeq: (userId: string): number => lastSeq.get({ userId })?.seq ?? 0,
     /** The letter about an order if it is this user's. */
     about: (orderId: string, userId: string): LetterRow | undefined => about.get({ orderId, userId }),
-    /** Letters to be mailed now, longest waiting first. */
+    /** At which age of the file the first queued letter is to be mailed; undefined when none is queued. */
+    nextMailAt: (): number | undefined => nextMail.get()?.dueAt,
+    /** Letters to be mailed at this age of the file, longest waiting first. */
     dueMail: (now: number, limit: number): LetterRow[] => due.all({ now, limit }),
   }
 }

@@ -46,6 +46,11 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX letters_mail_due ON letters (mail_due_at) WHERE mail = 'queued';
       CREATE INDEX letters_without_address ON letters (user_id) WHERE to_address IS NULL;`,
   },
+  {
+    // From here on mail_due_at is no time of the wall clock but an age of the file.
+    name: 'notifications-age/1',
+    sql: "UPDATE letters SET mail_due_at = 0 WHERE mail = 'queued'",
+  },
 ]
 
 export const contacts = sqliteTable('contacts', {
@@ -71,6 +76,7 @@ export const letters = sqliteTable('letters', {
   body: text('body').notNull(),
   mail: text('mail').notNull().$type<MailState>(),
   mailAttempts: integer('mail_attempts').notNull().default(0),
+  /** The file's age `schedule` at which it is mailed. */
   mailDueAt: integer('mail_due_at').notNull(),
   createdAt: integer('created_at').notNull(),
   sentAt: integer('sent_at'),

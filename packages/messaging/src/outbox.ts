@@ -6,6 +6,7 @@
  * `firstSeq…lastSeq` of one incarnation of the stream.
  */
 import type { CloudEvent, EventData, EventType } from '@checkout/contracts/events.ts'
+import { ageNow } from '@checkout/service/age.ts'
 import { type Clock, type NewId, rfc3339 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
@@ -40,6 +41,14 @@ export const outboxMigrations: readonly Migration[] = [
         incarnation TEXT NOT NULL
       ) STRICT;`,
   },
+  {
+    // When it may be retired is measured by the file's age; published_at is for people.
+    name: 'outbox-age/1',
+    sql: `
+      ALTER TABLE publications ADD COLUMN published_age INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX publications_last_seq ON publications (last_seq);
+      CREATE INDEX publications_published_age ON publications (published_age, last_id);`,
+  },
 ]
 
 export const outboxTable = sqliteTable('outbox', {
@@ -59,6 +68,7 @@ export const publications = sqliteTable('publications', {
   firstSeq: integer('first_seq').notNull(),
   lastSeq: integer('last_seq').notNull(),
   publishedAt: integer('published_at').notNull(),
+  publishedAge: integer('published_age').notNull(),
 })
 
 export const streamIncarnation = sqliteTable('stream_incarnation', {
@@ -67,7 +77,7 @@ export const streamIncarnation = sqliteTable('stream_incarnation', {
 })
 
 export type OutboxRow = typeof outboxTable.$inferSelect
-export type Publication = Omit<typeof publications.$inferSelect, 'publishedAt'>
+export type Publication = Omit<typeof publications.$inferSelect, 'publishedAt' | 'publishedAge'>
 
 /** What an event says besides its data. */
 export interface EventContext {
@@ -107,6 +117,7 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       firstSeq: p('firstSeq'),
       lastSeq: p('lastSeq'),
       publishedAt: p('publishedAt'),
+      publishedAge: ageNow('retention'),
     })
     .prepare()
   const forget = db.delete(publications).prepare()
@@ -202,10 +213,20 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .prepare()
   const last = db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
   const incarnation = db.select().from(streamIncarnation).prepare()
+  // Sequences and ages grow with the ids, so the newest that satisfies both is the older one of two index look-ups.
   const newestAcknowledged = db
     .select()
     .from(publications)
-    .where(and(lte(publications.lastSeq, p('seq')), lte(publications.publishedAt, p('before'))))
+    .where(
+      sql`${publications.lastId} = min(
+        (SELECT last_id FROM publications WHERE last_seq <= ${p('seq')} ORDER BY last_seq DESC LIMIT 1),
+        (SELECT last_id FROM publications WHERE published_age <= ${ageNow('retention')} - ${p('ageMs')}
+          ORDER BY published_age DESC, last_id DESC LIMIT 1))`,
+    )
+    .prepare()
+  const newest = db
+    .select({ age: publications.publishedAge })
+    .from(publications)
     .orderBy(desc(publications.lastId))
     .limit(1)
     .prepare()
@@ -241,8 +262,10 @@ export function outboxReads(reader: Connection, clock: Clock) {
     /** From this sequence on the stream must have every message: their rows are retained. */
     oldestSeq: (): number | undefined => oldest.get()?.seq,
     incarnation: (): string | undefined => incarnation.get()?.incarnation,
-    /** The newest publication wholly at or before `seq` that was recorded at least `ageMs` ago. */
-    newestRetirable: (seq: number, ageMs: number) => newestAcknowledged.get({ seq, before: clock.now() - ageMs }),
+    /** The newest publication wholly at or before `seq` that is at least `ageMs` old by the file's age. */
+    newestRetirable: (seq: number, ageMs: number) => newestAcknowledged.get({ seq, ageMs }),
+    /** The file's age at the newest publication. */
+    newestAge: (): number | undefined => newest.get()?.age,
     /** How much waits to be published, and since when. */
     backlog(): { rows: number; oldestMs: number } {
       const found = count.get({ after: lastPublication()?.lastId ?? 0, upTo: Number.MAX_SAFE_INTEGER })
