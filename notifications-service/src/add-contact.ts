@@ -24,5 +24,5 @@ const address = (
   tx: NotificationsTx,
   letter: { userId: string; to: string },
   limit: number,
-  { clock, mailing }: LetterTerms,
-): number => tx.letters.address({ ...letter, mail: mailing ? 'queued' : 'none', mailDueAt: clock.now() }, limit)
+  { mailing }: LetterTerms,
+): number => tx.letters.address({ ...letter, mail: mailing ? 'queued' : 'none' }, limit)

@@ -5,9 +5,9 @@ import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
-import { addressMore } from './add-contact.ts'
+import { ADDRESS_BATCH, addressMore } from './add-contact.ts'
 import { buildApp } from './app.ts'
-import { createMailer } from './mailer.ts'
+import { createMailer, type Mailer } from './mailer.ts'
 import { createHandlers } from './messages.ts'
 import { createPush } from './push.ts'
 import { openNotificationsStore } from './store/index.ts'
@@ -38,10 +38,19 @@ const messaging = createMessaging({
   store,
   handlers,
   onCommitted: ({ data }) => push.wake(data.userId),
-  purge: (tx, limit) => addressMore(tx, limit, terms),
 })
-const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from, store })
-if (mailer) store.onCommit(messaging.duty(mailer).wake)
+messaging.duty({
+  name: 'addressing',
+  everyMs: 2_000,
+  round: async () =>
+    store.read.letters.addressing() && (await store.write((tx) => addressMore(tx, ADDRESS_BATCH, terms))) > 0,
+})
+let mailer: Mailer | undefined
+if (smtpUrl !== undefined) {
+  const schedule = messaging.schedule(() => store.read.letters.nextMailAt() !== undefined)
+  mailer = createMailer({ ...base, smtpUrl, from, store, schedule })
+  store.onCommit(messaging.duty(mailer).wake)
+}
 
 push.start()
 await runMessagingService(base, {

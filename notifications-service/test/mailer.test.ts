@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import type { Schedule } from '@checkout/messaging/messaging.ts'
+import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import Database from 'better-sqlite3'
 import pino from 'pino'
 import { SMTPServer } from 'smtp-server'
@@ -79,10 +80,14 @@ const writeTo = (store: Store, userId: string, email: string) =>
   })
 
 /** A mailer in this process that holds the lease, run round by round. */
-async function start(store: Store, smtpUrl: string, clock = systemClock) {
+async function start(
+  store: Store,
+  smtpUrl: string,
+  { schedule = { now: () => 0 }, clock = systemClock }: { schedule?: Schedule; clock?: Clock } = {},
+) {
   await store.write((tx) => tx.lease.take(store.read.lease.current().counter))
   const logger = pino({ level: 'silent' })
-  return createMailer({ smtpUrl, from: 'Shop <shop@shop.example>', store, clock, logger })
+  return createMailer({ smtpUrl, from: 'Shop <shop@shop.example>', store, schedule, clock, logger })
 }
 const signal = new AbortController().signal
 
@@ -117,16 +122,24 @@ t.test('a refusal for now is tried again later, a refusal for good ends in faile
   const smtp = await startSmtp(test, (to, attempt) => (to.startsWith('gone') ? 550 : attempt === 1 ? 451 : undefined))
   await writeTo(store, 'greylisted', 'greylisted@example.com')
   await writeTo(store, 'gone', 'gone@example.com')
-  let now = Date.now()
-  const mailer = await start(store, smtp.url, { ...systemClock, now: () => now })
+  let age = 0
+  let stepped = 0
+  const clock = { ...systemClock, now: () => Date.now() + stepped }
+  const mailer = await start(store, smtp.url, { schedule: { now: () => age }, clock })
   test.teardown(mailer.close)
   const mailOf = (userId: string) => store.read.letters.list(userId, 10, 1)[0]
   await mailer.round(signal)
   test.equal(mailOf('gone')?.mail, 'failed')
   test.equal(mailOf('greylisted')?.mail, 'queued', 'refused for now: still queued')
+  for (const hours of [26, -26, 1, -1]) {
+    stepped = hours * 3_600_000
+    await mailer.round(signal)
+    test.equal(smtp.attempts.get('greylisted@example.com'), 1, 'not before its time, whatever the wall clock says')
+  }
+  age += 999
   await mailer.round(signal)
   test.equal(smtp.attempts.get('greylisted@example.com'), 1, 'not before its time')
-  now += 60_000
+  age += 1
   await mailer.round(signal)
   test.equal(mailOf('greylisted')?.mail, 'sent')
   test.equal(mailOf('greylisted')?.mailAttempts, 2)

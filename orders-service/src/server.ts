@@ -4,6 +4,7 @@ import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
 import { requireCurrency } from '@checkout/service/deployment.ts'
+import { keptAnswers } from '@checkout/service/idempotency.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
@@ -16,8 +17,9 @@ const base = createBase('orders-service', packageJson.version, config)
 const { CURRENCY: currency, DATA_DIR: dataDir } = config
 const store = openOrdersStore({ ...base, dataDir })
 await requireCurrency(store, { currency, dataDir })
-const messaging = createMessaging({ ...base, store, handlers, purge: (tx, limit) => tx.idempotency.purge(limit) })
-messaging.duty(sweeper({ ...base, store, messaging }))
+const messaging = createMessaging({ ...base, store, handlers, kept: [keptAnswers(store.read.idempotency)] })
+const schedule = messaging.schedule(() => store.read.orders.nextSweepAt() !== undefined)
+messaging.duty(sweeper({ ...base, store, messaging, schedule }))
 
 await runMessagingService(base, {
   app: await buildApp({ ...base, store, currency }),

@@ -3,8 +3,7 @@
  * have brought the order to its end; it is what makes "every order reaches its end" not depend on that.
  */
 import type { DutyOptions } from '@checkout/messaging/duty.ts'
-import type { Messaging } from '@checkout/messaging/messaging.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Messaging, Schedule } from '@checkout/messaging/messaging.ts'
 import type { Logger } from '@checkout/service/logging.ts'
 import { sweepDelay } from './order.ts'
 import type { OrdersStore, OrdersTx } from './store/index.ts'
@@ -18,7 +17,7 @@ const PAYMENT_PATH = ['orders.created.v1', 'payments.succeeded.v1', 'payments.fa
 export interface SweeperDeps {
   store: OrdersStore
   messaging: Pick<Messaging, 'backlogsEmpty'>
-  clock: Clock
+  schedule: Schedule
   logger: Logger
 }
 
@@ -26,7 +25,7 @@ export interface SweeperDeps {
 export function sweeper({
   store,
   messaging,
-  clock,
+  schedule,
   logger,
 }: SweeperDeps): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
   return {
@@ -35,10 +34,10 @@ export function sweeper({
     async round() {
       const next = store.read.orders.nextSweepAt()
       // Behind a backlog orders are late because it is long; asking again would make it longer.
-      if (next === undefined || next > clock.now() || !(await messaging.backlogsEmpty(PAYMENT_PATH))) return false
+      if (next === undefined || next > schedule.now() || !(await messaging.backlogsEmpty(PAYMENT_PATH))) return false
       const swept = await store.write((tx) => {
         tx.lease.assertHeld()
-        return sweepPending(tx, clock)
+        return sweepPending(tx, schedule.now())
       })
       if (swept > 0) logger.info({ orders: swept }, 'asked again for the payment of orders pending for too long')
       return false
@@ -46,9 +45,8 @@ export function sweeper({
   }
 }
 
-/** Re-emits `orders.created` of the due orders under its first event id. Returns how many. */
-export function sweepPending(tx: OrdersTx, clock: Clock): number {
-  const now = clock.now()
+/** Re-emits `orders.created` of the orders that are due at the age `now`, under its first event id. Returns how many. */
+export function sweepPending(tx: OrdersTx, now: number): number {
   const due = tx.orders.due(now, SWEEP_LIMIT)
   for (const { id, userId, userRegistered, amount, currency, description, createdEventId, sweeps } of due) {
     tx.outbox.append(

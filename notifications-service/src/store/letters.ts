@@ -1,3 +1,4 @@
+import { ageNow } from '@checkout/service/age.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
@@ -5,7 +6,7 @@ import { addressing, type LetterRow, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
 
-export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'sentAt'>
+export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'mailDueAt' | 'sentAt'>
 
 export function letterWrites(writer: Connection) {
   const db = drizzle(writer)
@@ -32,7 +33,7 @@ export function letterWrites(writer: Connection) {
       subject: p('subject'),
       body: p('body'),
       mail: p('mail'),
-      mailDueAt: p('mailDueAt'),
+      mailDueAt: ageNow('schedule'), // at once
       createdAt: p('createdAt'),
       causeEventId: p('causeEventId'),
       causeSeq: p('causeSeq'),
@@ -43,7 +44,7 @@ export function letterWrites(writer: Connection) {
   // By its index: SQLite would look through all letters of the user.
   const address = db
     .update(letters)
-    .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: sql`${p('mailDueAt')}` })
+    .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: ageNow('schedule') })
     .where(
       sql`(${letters.userId}, ${letters.seq}) IN (
         SELECT user_id, seq FROM letters INDEXED BY letters_without_address
@@ -89,7 +90,7 @@ export function letterWrites(writer: Connection) {
      * Fills in the address of up to `limit` letters that were written before it was known, oldest first, and notes the
      * user for `nextToAddress` as long as there may be more. Returns how many.
      */
-    address(letter: { userId: string; to: string; mail: string; mailDueAt: number }, limit: number): number {
+    address(letter: { userId: string; to: string; mail: string }, limit: number): number {
       const { userId } = letter
       const filled = address.run({ ...letter, limit }).changes
       if (filled === limit) postpone.run({ userId })
@@ -134,6 +135,14 @@ export function letterReads(reader: Connection) {
     // The + keeps SQLite from looking for the order among all letters of the user.
     .where(and(eq(letters.orderId, p('orderId')), sql`+${letters.userId} = ${p('userId')}`))
     .prepare()
+  const nextMail = db
+    .select({ dueAt: letters.mailDueAt })
+    .from(letters)
+    .where(sql`${letters.mail} = 'queued'`)
+    .orderBy(asc(letters.mailDueAt))
+    .limit(1)
+    .prepare()
+  const anyAddressing = db.select().from(addressing).limit(1).prepare()
   const due = db
     .select()
     .from(letters)
@@ -150,7 +159,11 @@ export function letterReads(reader: Connection) {
     lastSeq: (userId: string): number => lastSeq.get({ userId })?.seq ?? 0,
     /** The letter about an order if it is this user's. */
     about: (orderId: string, userId: string): LetterRow | undefined => about.get({ orderId, userId }),
-    /** Letters to be mailed now, longest waiting first. */
+    /** Whether some letters still lack their user's known address. */
+    addressing: (): boolean => anyAddressing.get() !== undefined,
+    /** At which age of the file the first queued letter is to be mailed; undefined when none is queued. */
+    nextMailAt: (): number | undefined => nextMail.get()?.dueAt,
+    /** Letters to be mailed at this age of the file, longest waiting first. */
     dueMail: (now: number, limit: number): LetterRow[] => due.all({ now, limit }),
   }
 }

@@ -35,6 +35,7 @@ import type { Logger } from 'pino'
 import { Type } from 'typebox'
 import type { Broker, Delivery, DurableState, Outgoing, Pull, Signals, StreamState } from './broker.ts'
 import { createBrokerProblems } from './broker-problems.ts'
+import { steadyReconnect, watchClock } from './wall-clock.ts'
 
 /** A dead broker is noticed within about two of these. */
 const PING_INTERVAL_MS = 2_000
@@ -94,6 +95,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   let connected = false
   let closing = false
   const problems = createBrokerProblems(options.logger)
+  const clock = watchClock()
   const listeners = new Set<(connected: boolean) => void>()
   const signalListeners = new Map<string, { listener: () => void; subscription?: NatsSubscription }>()
 
@@ -126,7 +128,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           name: options.name,
           ...(options.inboxPrefix && { inboxPrefix: options.inboxPrefix }),
           maxReconnectAttempts: -1,
-          reconnectTimeWait: RECONNECT_WAIT_MS,
+          ...steadyReconnect(RECONNECT_WAIT_MS),
           pingInterval: PING_INTERVAL_MS,
           maxPingOut: 2,
           // A broker that comes up with other users for a moment must not be given up for good.
@@ -185,6 +187,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
 
     async close() {
       closing = true
+      clock.close()
       // Acks and naks of the last moment leave two turns later (see `later`), and a drain lets them out. A broker that
       // stands still never answers it.
       for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
@@ -289,8 +292,11 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
         `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`,
       ].map((subject) => connection.subscribe(subject, { callback: lose }))
       const unlisten = broker.onConnection(lose)
+      // Bound anew: the client's watch over the pull may be blind for as long as the clock was set back.
+      const unwatch = clock.onStep(() => messages?.stop())
       const off = () => {
         unlisten()
+        unwatch()
         for (const subscription of news) subscription.unsubscribe()
       }
       try {

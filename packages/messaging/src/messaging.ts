@@ -1,12 +1,14 @@
 /** A service's part in the messaging: consumers in every instance; relay, upkeep and clean-up in the one with the lease. */
 import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import { type ServiceName, type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
+import { createAge } from '@checkout/service/age.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import { createLease, type Lease } from '@checkout/service/lease.ts'
 import type { Store } from '@checkout/service/store.ts'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Broker } from './broker.ts'
+import { cleanUp, type Kept, retentionStep } from './clean-up.ts'
 import { createConsumer, type Handlers, handledResults } from './consumer.ts'
 import { createDurables } from './durables.ts'
 import { createDuty, type Duty, type DutyOptions } from './duty.ts'
@@ -14,7 +16,8 @@ import { createRelay } from './relay.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
 import { createUpkeep, RETENTION_MS, RETIRE_BATCH } from './upkeep.ts'
 
-const CLEAN_UP_EVERY_MS = 2_000
+/** How often the age is counted by which something waits for its time; that is how exact such times are. */
+const SCHEDULE_EVERY_MS = 1_000
 
 export interface MessagingOptions<Tx extends MessagingTx> {
   service: ServiceName
@@ -28,14 +31,25 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   retentionMs?: number
   /** See ConsumerOptions: for wake-ups, which may get lost. */
   onCommitted?: (event: AnyEvent) => void
-  /** More to clean up than the inbox, at most `limit` rows; returns how many it was, so that more is done at once. */
-  purge?: (tx: Tx, limit: number) => number
+  /** More that is kept for a while than the inbox and the outbox. */
+  kept?: readonly Kept<Tx>[]
+}
+
+/** A clock for the duties that nobody can set. */
+export interface Schedule {
+  /** ms; never less than it was. */
+  now(): number
 }
 
 export interface Messaging {
   readonly lease: Lease
   /** Adds a duty of the service's own, started and stopped with the others. */
   duty(options: Pick<DutyOptions, 'name' | 'everyMs' | 'round'>): Duty
+  /**
+   * The file's age by which attempts are scheduled (see age.ts), counted on for as long as `waits()` says that there is
+   * something to attempt. Only for the duties: they run under the lease.
+   */
+  schedule(waits: () => boolean): Schedule
   /** Whether nothing waits anywhere on the way of these events: not in the outbox, not at a durable. */
   backlogsEmpty(types: readonly EventType[]): Promise<boolean>
   start(): void
@@ -78,21 +92,30 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     duties.push(relay, createUpkeep({ ...shared, relay, retentionMs }))
     store.onCommit(relay.wake)
   }
-  duty({
-    name: 'clean-up',
-    everyMs: CLEAN_UP_EVERY_MS,
-    round: async () => {
-      const deleted = await write((tx) => {
-        const ids = tx.inbox.purge(retentionMs, RETIRE_BATCH)
-        return Math.max(ids, options.purge?.(tx, RETIRE_BATCH) ?? 0)
-      })
-      return deleted === RETIRE_BATCH
-    },
-  })
+  const { ages } = store.read
+  const kept: readonly Kept<Tx>[] = [
+    { ages: store.read.inbox, forMs: retentionMs, purge: (tx, ageMs, limit) => tx.inbox.purge(ageMs, limit) },
+    { ages: { newest: store.read.outbox.newestAge }, forMs: retentionMs }, // the upkeep's to delete
+    ...(options.kept ?? []),
+  ]
+  const stepMs = retentionStep(retentionMs)
+  duty(cleanUp({ kept, stepMs, limit: RETIRE_BATCH, ages, write, lease, clock }))
 
   return {
     lease,
     duty,
+    schedule(waits) {
+      const age = createAge({ name: 'schedule', read: ages, write, lease, clock })
+      duty({
+        name: 'schedule',
+        everyMs: SCHEDULE_EVERY_MS,
+        async round() {
+          if (waits()) await age.count()
+          return false
+        },
+      })
+      return age
+    },
     async backlogsEmpty(types) {
       if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
       const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))

@@ -6,6 +6,7 @@
  * `firstSeq…lastSeq` of one incarnation of the stream.
  */
 import type { CloudEvent, EventData, EventType } from '@checkout/contracts/events.ts'
+import { ageNow } from '@checkout/service/age.ts'
 import { type Clock, type NewId, rfc3339 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, gte, lte, sql } from 'drizzle-orm'
@@ -40,6 +41,12 @@ export const outboxMigrations: readonly Migration[] = [
         incarnation TEXT NOT NULL
       ) STRICT;`,
   },
+  {
+    // When it may be retired is measured by the file's age; published_at is for people.
+    name: 'outbox-age/1',
+    sql: `
+      ALTER TABLE publications ADD COLUMN published_age INTEGER NOT NULL DEFAULT 0;`,
+  },
 ]
 
 export const outboxTable = sqliteTable('outbox', {
@@ -59,6 +66,7 @@ export const publications = sqliteTable('publications', {
   firstSeq: integer('first_seq').notNull(),
   lastSeq: integer('last_seq').notNull(),
   publishedAt: integer('published_at').notNull(),
+  publishedAge: integer('published_age').notNull(),
 })
 
 export const streamIncarnation = sqliteTable('stream_incarnation', {
@@ -67,7 +75,7 @@ export const streamIncarnation = sqliteTable('stream_incarnation', {
 })
 
 export type OutboxRow = typeof outboxTable.$inferSelect
-export type Publication = Omit<typeof publications.$inferSelect, 'publishedAt'>
+export type Publication = Omit<typeof publications.$inferSelect, 'publishedAt' | 'publishedAge'>
 
 /** What an event says besides its data. */
 export interface EventContext {
@@ -107,6 +115,7 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       firstSeq: p('firstSeq'),
       lastSeq: p('lastSeq'),
       publishedAt: p('publishedAt'),
+      publishedAge: ageNow('retention'),
     })
     .prepare()
   const forget = db.delete(publications).prepare()
@@ -219,8 +228,19 @@ export function outboxReads(reader: Connection, clock: Clock) {
   const newestAcknowledged = db
     .select()
     .from(oldestPublications)
-    .where(and(lte(oldestPublications.lastSeq, p('seq')), lte(oldestPublications.publishedAt, p('before'))))
+    .where(
+      and(
+        lte(oldestPublications.lastSeq, p('seq')),
+        sql`${oldestPublications.publishedAge} <= ${ageNow('retention')} - ${p('ageMs')}`,
+      ),
+    )
     .orderBy(desc(oldestPublications.lastId))
+    .limit(1)
+    .prepare()
+  const newest = db
+    .select({ age: publications.publishedAge })
+    .from(publications)
+    .orderBy(desc(publications.lastId))
     .limit(1)
     .prepare()
   const about = db
@@ -255,9 +275,10 @@ export function outboxReads(reader: Connection, clock: Clock) {
     /** From this sequence on the stream must have every message: their rows are retained. */
     oldestSeq: (): number | undefined => oldest.get()?.seq,
     incarnation: (): string | undefined => incarnation.get()?.incarnation,
-    /** Of the oldest `limit` publications the newest wholly at or before `seq` that was recorded at least `ageMs` ago. */
-    newestRetirable: (seq: number, ageMs: number, limit: number) =>
-      newestAcknowledged.get({ seq, before: clock.now() - ageMs, limit }),
+    /** Of the oldest `limit` publications the newest wholly at or before `seq` that is at least `ageMs` old by the file's age. */
+    newestRetirable: (seq: number, ageMs: number, limit: number) => newestAcknowledged.get({ seq, ageMs, limit }),
+    /** The file's age at the newest publication. */
+    newestAge: (): number | undefined => newest.get()?.age,
     /** How much waits to be published, and since when. Takes as long for a million rows as for one. */
     backlog(): { rows: number; oldestMs: number } {
       const { newest, oldest, published } = ends.get() ?? { newest: null, oldest: null, published: null }

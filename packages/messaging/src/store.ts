@@ -1,13 +1,15 @@
 /** The tables that every service which sends or receives events has, and what a transaction can do with them. */
+import { ageMigrations, ageReads, ageWrites } from '@checkout/service/age.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
-import { inboxMigrations, inboxWrites } from './inbox.ts'
+import { inboxMigrations, inboxReads, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
 
 export const messagingMigrations: readonly Migration[] = [
   ...leaseMigrations,
+  ...ageMigrations,
   ...outboxMigrations,
   ...inboxMigrations,
   ...deadLetterMigrations,
@@ -21,7 +23,8 @@ export function messagingWrites(writer: Connection, options: { source: string; c
   return {
     lease: leaseWrites(writer, options.newId()),
     outbox: outboxWrites(writer, options),
-    inbox: inboxWrites(writer, options.clock),
+    ages: ageWrites(writer),
+    inbox: inboxWrites(writer),
     deadLetters: deadLetterWrites(writer, options),
   }
 }
@@ -29,6 +32,8 @@ export function messagingWrites(writer: Connection, options: { source: string; c
 export function messagingReads(reader: Connection, clock: Clock) {
   return {
     lease: leaseReads(reader),
+    ages: ageReads(reader),
+    inbox: inboxReads(reader),
     outbox: outboxReads(reader, clock),
     deadLetters: deadLetterReads(reader),
   }

@@ -2,14 +2,15 @@
  * Upkeep of a stream by its owner: the watchdog over its durables, and the retention of the outbox and the stream.
  *
  * An outbox row is deleted, and the stream purged up to it, only when every durable of the stream has an ack floor
- * past it in this incarnation and ten minutes have passed since its publication. So as long as a row is kept, the
- * stream can be made anew from the outbox, and afterwards nobody needs it any more.
+ * past it in this incarnation and ten minutes, by the file's age, have passed since its publication. So as long as a row is
+ * kept, the stream can be made anew from the outbox, and afterwards nobody needs it any more.
  */
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
 import type { Logger } from 'pino'
 import type { Broker } from './broker.ts'
+import { keptAge, retentionStep } from './clean-up.ts'
 import { type Durables, floorOf } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { OutboxReads, OutboxWrites } from './outbox.ts'
@@ -37,6 +38,7 @@ export interface UpkeepOptions {
 export function createUpkeep(options: UpkeepOptions): Duty {
   const { stream, outbox, write, broker, durables, relay, lease, clock, logger } = options
   const retentionMs = options.retentionMs ?? RETENTION_MS
+  const retiredAge = keptAge(retentionMs, retentionStep(retentionMs))
 
   /** What was purged last: a purge that failed, or that a crash prevented, is made up for. */
   let purged = ''
@@ -58,7 +60,7 @@ export function createUpkeep(options: UpkeepOptions): Duty {
   }
 
   async function retire(floor: number): Promise<boolean> {
-    const newest = outbox.newestRetirable(floor, retentionMs, RETIRE_BATCH)
+    const newest = outbox.newestRetirable(floor, retiredAge, RETIRE_BATCH)
     if (!newest) return false
     const deleted = await write((tx) => {
       tx.lease.assertHeld()

@@ -14,7 +14,15 @@ import { type HealthChecks, registerHealth } from './health.ts'
 import { ownHosts } from './hosts.ts'
 import type { Logger } from './logging.ts'
 import { registerMetrics } from './metrics.ts'
-import { handleError, handleNotFound, invalid, PROBLEM_TYPE, Problem, type ProblemCode, SAFE_HEADERS } from './problem.ts'
+import {
+  handleError,
+  handleNotFound,
+  invalid,
+  PROBLEM_TYPE,
+  Problem,
+  type ProblemCode,
+  SAFE_HEADERS,
+} from './problem.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { DoubledKey, parseStrictJson } from './strict-json.ts'
 import { buildValidator } from './validation.ts'
