@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
@@ -73,11 +74,10 @@ export async function startSilenceable(t: Teardown) {
       const socket = connect(port, '127.0.0.1')
       socket.on('error', () => {})
       waiting.push(socket)
-      const signal = AbortSignal.timeout(300)
-      connected = await once(socket, 'connect', { signal }).then(
-        () => true,
-        () => false,
-      )
+      await Promise.race([once(socket, 'connect').catch(() => {}), delay(300)])
+      // This process may have been late to look: what the kernel has connected it learns now.
+      for (let i = 0; i < 3; i += 1) await turn()
+      connected = !socket.connecting
     }
   }
   return { url: `http://127.0.0.1:${port}`, fallSilent }
