@@ -6,6 +6,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { eventually } from '../../test/support/eventually.ts'
 import { buildApp, type Upstreams } from '../src/app.ts'
 import { createUpstream } from '../src/upstream.ts'
 
@@ -125,14 +126,7 @@ export async function dial(t: Teardown, url: string, text: string) {
   return { socket, received }
 }
 
-/** Polls; throws after a generous deadline. */
-export async function until(what: string, condition: () => unknown) {
-  const deadline = Date.now() + 15_000
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`still not so after 15 s: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
+export const until = (what: string, condition: () => unknown) => eventually(condition, { what })
 
 export async function problemOf(response: Response) {
   const body = (await response.json()) as { code: string; status: number; requestId: string; title: string }
