@@ -20,7 +20,7 @@ const USERS = 1_000
 const FUNDED = 100
 /** Of the users: they get no order, only a message each while the broker is down. No later letter makes up for it. */
 const QUIET = 100
-const ORDERS_PER_SECOND = 300
+const ORDERS_PER_SECOND = 150
 /** A machine that is too slow for the rate gets fewer; what it missed follows when it can. */
 const IN_FLIGHT_MAX = 100
 /** The load goes on for this long before, between and after the kills. */

@@ -21,10 +21,9 @@ function follow(t: Test, server: ShopServer, options: Partial<StageOptions> = {}
   const states: LiveState[] = []
   live.onLetter((letter) => got.push(letter.seq))
   const unsubscribe = live.state.subscribe((state) => states.push(state))
-  const is = (state: LiveState) =>
-    eventually(() => live.state.value === state, { what: `the state ${state}`, deadlineMs: 10_000 })
+  const is = (state: LiveState) => eventually(() => live.state.value === state, { what: `the state ${state}` })
   const gotAll = (...seqs: number[]) =>
-    eventually(() => got.join() === seqs.join(), { what: `letters ${seqs}, not ${got}`, deadlineMs: 10_000 })
+    eventually(() => got.join() === seqs.join(), { what: `letters ${seqs}, not ${got}` })
   const end = () => {
     visits.begin(undefined)
     api.close()

@@ -148,7 +148,7 @@ export async function withStage(t: Test, body: (stage: Stage) => Promise<void>):
   }
   assertNoChildren(t)
   const left = () => resources().filter((name) => !take(before, name))
-  await eventually(() => resources().length <= before.length, { what: 'no timer or socket is left', deadlineMs: 5_000 })
+  await eventually(() => resources().length <= before.length, { what: 'no timer or socket is left' })
     .then(() => t.pass('no timer or socket is left'))
     .catch(() => t.fail(`left behind: ${left().join(', ')}`))
 }
