@@ -133,7 +133,13 @@ t.test('refused before the upgrade', async (t) => {
     ['own origin, default port', '', origin('https://shop.test', { 'x-forwarded-host': 'shop.test:443' }), 101],
     ['own origin, by an address', '', origin('http://192.0.2.7:8080', { host: '192.0.2.7:8080' }), 101],
     ['own origin, by a fully qualified name', '', origin('http://shop.test.', { host: 'SHOP.test.' }), 101],
-    ['a name that was made to lead here', '', origin('http://evil.example', { host: 'evil.example' }), 403, 'host_forbidden'],
+    [
+      'a name that was made to lead here',
+      '',
+      origin('http://evil.example', { host: 'evil.example' }),
+      403,
+      'host_forbidden',
+    ],
     [
       'the same through the gateway',
       '?userId=ada',
@@ -156,7 +162,11 @@ t.test('refused before the upgrade', async (t) => {
   const byDefault = await notificationsApp(t)
   const rebound = { origin: 'http://evil.example:8080', host: 'evil.example:8080' }
   t.match(await refusal(byDefault, '?userId=ada', rebound), { status: 403, code: 'host_forbidden' })
-  t.match(await refusal(byDefault, '?userId=ada', { host: 'evil.example:8080' }), { status: 101 }, 'no page, no browser')
+  t.match(
+    await refusal(byDefault, '?userId=ada', { host: 'evil.example:8080' }),
+    { status: 101 },
+    'no page, no browser',
+  )
   const configured = { origin: 'https://shop.example:444', host: 'shop.example:444' }
   t.match(await refusal(byDefault, '', { ...ada, ...configured }), { status: 101 }, 'the host of an allowed origin')
 

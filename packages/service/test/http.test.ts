@@ -252,17 +252,33 @@ t.test('no answer is kept by a cache, or taken for another type', async (t) => {
   t.match((await app.inject({ url: '/orders', headers: ada })).headers, personal, '200')
   t.match((await app.inject({ url: '/orders?limit=0', headers: ada })).headers, personal, '400')
   t.match((await app.inject('/orders')).headers, personal, '401')
-  t.match((await app.inject({ method: 'POST', url: '/orders', headers: adaJson, payload: order('') })).headers, personal)
+  t.match(
+    (await app.inject({ method: 'POST', url: '/orders', headers: adaJson, payload: order('') })).headers,
+    personal,
+  )
   t.match((await app.inject({ method: 'POST', url: '/users' })).headers, personal, 'also where the user is optional')
 
   const { vary: _, ...everywhere } = personal
-  for (const url of ['/nowhere', '/%zz', '/health/live', '/health/ready', '/metrics', '/docs/', '/docs/json', '/throw/x']) {
+  for (const url of [
+    '/nowhere',
+    '/%zz',
+    '/health/live',
+    '/health/ready',
+    '/metrics',
+    '/docs/',
+    '/docs/json',
+    '/throw/x',
+  ]) {
     t.match((await app.inject(url)).headers, everywhere, url)
   }
   for (const url of ['/docs', '/docs/', '/docs/json', '/docs/static/swagger-ui.css', '/docs/nothing']) {
     const { headers } = await app.inject(url)
     t.equal(headers['x-content-type-options'], 'nosniff', url)
-    t.match(headers['content-security-policy'], /^default-src 'none';.*script-src 'self';.*frame-ancestors 'none'$/, url)
+    t.match(
+      headers['content-security-policy'],
+      /^default-src 'none';.*script-src 'self';.*frame-ancestors 'none'$/,
+      url,
+    )
     t.notMatch(headers['content-security-policy'], /unsafe|\*|https?:/)
   }
 
