@@ -212,6 +212,7 @@ export function registerStatus(
   app.get(
     `/status/${part}`,
     {
+      config: { limitAddress: true },
       schema: {
         tags: ['system'],
         operationId: `get${part.charAt(0).toUpperCase()}${part.slice(1)}Status`,
@@ -224,7 +225,7 @@ export function registerStatus(
               example: { ...examples.serviceStatus, service: `${part}-service` },
             }),
           },
-          [],
+          ['rate_limited'],
         ),
       },
     },

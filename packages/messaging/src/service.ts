@@ -30,6 +30,7 @@ export interface ServiceBase {
   readonly metrics: Registry
   readonly broker: JetStreamBroker
   readonly rateLimitPerMinute: number
+  readonly proxiesInFront: number
   readonly allowedHosts: readonly string[]
 }
 
@@ -39,6 +40,7 @@ export interface BaseConfig {
   NATS_URL: string
   STREAM_MAX_BYTES: number
   RATE_LIMIT_PER_MINUTE: number
+  PROXIES_IN_FRONT: number
   ALLOWED_HOSTS: readonly string[]
 }
 
@@ -61,6 +63,7 @@ export function createBase(service: ServiceName, version: string, config: BaseCo
       logger,
     }),
     rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    proxiesInFront: config.PROXIES_IN_FRONT,
     allowedHosts: config.ALLOWED_HOSTS,
   }
 }
@@ -73,6 +76,7 @@ export interface ServiceAppDeps {
   readonly instance: number
   readonly version: string
   readonly rateLimitPerMinute: number
+  readonly proxiesInFront?: number
   readonly allowedHosts?: readonly string[]
 }
 
@@ -87,11 +91,11 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     docs: Pick<DocsOptions, 'description'>
   },
 ): Promise<App> {
-  const { store, broker, logger, metrics, version, rateLimitPerMinute, allowedHosts = [] } = deps
+  const { store, broker, logger, metrics, version, rateLimitPerMinute, proxiesInFront = 0, allowedHosts = [] } = deps
   const app = await buildHttp({
     logger,
     metrics,
-    rateLimitPerMinute,
+    rateLimits: { perMinute: rateLimitPerMinute, proxiesInFront },
     allowedHosts,
     schemas: [...own.schemas, ...adminSchemas],
     docs: { title: `${own.part}-service`, version, ...own.docs },

@@ -26,6 +26,7 @@ export const serviceConfig = {
     description: 'comma-separated host names without ports, such as shop.example,*.shop.example',
   }),
   RATE_LIMIT_PER_MINUTE: Type.Integer({ default: 0, minimum: 0, description: 'requests per user and minute, 0 = off' }),
+  PROXIES_IN_FRONT: Type.Integer({ default: 0, minimum: 0, maximum: 10, description: 'proxies before the gateway' }),
 }
 
 /** A TCP port variable with its default. */

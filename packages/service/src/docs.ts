@@ -52,6 +52,19 @@ const retryAfter: Headers = {
   'Retry-After': { type: 'integer', description: 'Seconds to wait before the next try.', examples: [1] },
 }
 
+const rateLimit: Headers = {
+  RateLimit: {
+    type: 'string',
+    description: 'r = requests left, t = seconds to the end of the minute. Also on successes where a limit is set.',
+    examples: ['"user";r=0;t=42'],
+  },
+  'RateLimit-Policy': {
+    type: 'string',
+    description: 'Who is counted (user, or address where there is none), q = requests in w seconds.',
+    examples: ['"user";q=600;w=60'],
+  },
+}
+
 interface SuccessDocs {
   description: string
   headers?: Headers
@@ -94,7 +107,7 @@ function problemResponse(status: number, codes: readonly ProblemCode[], invalid:
   })
   return {
     description: codes.map((code) => `\`${code}\`: ${problemCodes[code].detail}`).join('\n\n'),
-    headers: { ...((status === 429 || status === 503) && retryAfter), ...requestId },
+    headers: { ...((status === 429 || status === 503) && retryAfter), ...(status === 429 && rateLimit), ...requestId },
     content: { [PROBLEM_TYPE]: { schema: ref(ProblemSchema), examples: Object.fromEntries(examples) } },
   }
 }

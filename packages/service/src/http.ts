@@ -23,7 +23,7 @@ import {
   type ProblemCode,
   SAFE_HEADERS,
 } from './problem.ts'
-import { registerRateLimit } from './rate-limit.ts'
+import { type RateLimits, registerRateLimit } from './rate-limit.ts'
 import { DoubledKey, parseStrictJson } from './strict-json.ts'
 import { buildValidator } from './validation.ts'
 
@@ -34,8 +34,8 @@ export interface HttpOptions {
   docs?: DocsOptions
   health?: HealthChecks
   metrics?: Registry
-  /** Requests per user and minute; 0 or absent = no limit. */
-  rateLimitPerMinute?: number
+  /** Requests per user and minute, or where there is none per client address; absent = no limit. */
+  rateLimits?: RateLimits
   /** Names of the system, beside local ones and addresses: others are answered 403. None or absent = any name. */
   allowedHosts?: readonly string[]
   /** How long a request may take to arrive; default 10 s. */
@@ -92,7 +92,7 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   app.addSchema(ProblemSchema)
   for (const schema of options.schemas ?? []) app.addSchema(schema)
 
-  await registerRateLimit(app, options.rateLimitPerMinute ?? 0)
+  if (options.rateLimits) registerRateLimit(app, options.rateLimits)
   if (options.docs) await registerDocs(app, options.docs)
   if (options.health) registerHealth(app, options.health)
   if (options.metrics) registerMetrics(app, options.metrics)

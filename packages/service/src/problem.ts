@@ -22,7 +22,7 @@ export const problemCodes = {
   body_too_large: define(413, 'The body is over 16 KiB. Send a smaller one.'),
   content_type_unsupported: define(415, 'Send the body as JSON, with Content-Type: application/json.'),
   route_not_found: define(404, 'There is no such method and path. The routes are listed at /docs/.'),
-  rate_limited: define(429, 'Too many requests of this user. Wait as long as Retry-After says (in seconds).'),
+  rate_limited: define(429, 'Too many requests. Wait as long as Retry-After says (in seconds).'),
   idempotency_key_invalid: define(400, 'Send Idempotency-Key once, with 1 to 255 printable ASCII characters.'),
   idempotency_key_reused: define(
     422,

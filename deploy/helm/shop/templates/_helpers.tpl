@@ -59,6 +59,20 @@ web: { image: web, port: 3004 }
 gateway: { image: gateway, port: 8080 }
 {{- end }}
 
+{{/* What the Ingress publishes: the API, its documentation, and the files of the web UI. */}}
+{{- define "shop.publicPaths" -}}
+Prefix: [/users, /accounts, /orders, /notifications, /journeys, /status, /docs, /assets]
+Exact: [/, /index.html, /sw.js, /manifest.webmanifest, /icon.svg, /icon-192.png, /icon-512.png, /icon-maskable-512.png]
+{{- end }}
+
+{{/* The names under which the gateway is asked, for ALLOWED_HOSTS; addresses and localhost (port-forward) are always allowed. */}}
+{{- define "shop.hosts" -}}
+{{- $gateway := printf "%s-gateway" (include "shop.fullname" .) }}
+{{- $inside := printf "%s.%s" $gateway .Release.Namespace }}
+{{- $public := ternary (list .Values.ingress.host) list .Values.ingress.enabled }}
+{{- concat $public .Values.config.allowedHosts (list $gateway $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside)) | join "," }}
+{{- end }}
+
 {{- define "shop.image" -}}
 {{- $components := include "shop.components" .root | fromYaml }}
 {{- $image := .root.Values.image }}
