@@ -57,7 +57,8 @@ export function createReaders(limits: ReaderLimits = READER_LIMITS): Readers {
       behind.delete(response)
       const resume = paused.get(response)
       paused.delete(response)
-      resume?.()
+      // Not now: this may run in the middle of another answer's piece, and undici parses only one at a time.
+      if (resume !== undefined) queueMicrotask(resume)
     }
     const kept = { bytes: 0, forget }
     behind.set(response, kept)

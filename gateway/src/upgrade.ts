@@ -45,15 +45,12 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
     socket.on('error', () => socket.destroy())
     socket.setTimeout(0)
     const { url: path = '', headers: known } = request
+    const answerLast = () => responseOn(request, socket)
     const headers = requestHeaders(request, path, requestId)
     if (typeof headers === 'string') return refuse(headers)
     // A body would be taken for the client's first frames.
     if (Number(known['content-length'] ?? 0) > 0 || known['transfer-encoding']) return refuse('request_malformed')
     const fields = [...headers, 'connection', 'Upgrade', 'upgrade', known.upgrade ?? 'websocket']
-    const logEnd = (status: number, instance?: Instance) =>
-      log.info({ reqId: requestId, url: request.url, status, to: instance?.origin }, 'upgrade')
-
-    const answerLast = () => responseOn(request, socket)
     attempt(new Set())
 
     function attempt(tried: Set<Instance>) {
@@ -118,6 +115,10 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
         attempt(tried.add(instance))
       })
       attempted.end()
+    }
+
+    function logEnd(status: number, instance?: Instance) {
+      log.info({ reqId: requestId, url: request.url, status, to: instance?.origin }, 'upgrade')
     }
 
     function refuse(code: ProblemCode) {

@@ -84,14 +84,18 @@ export async function startSilenceable(t: Teardown) {
   return { url: `http://127.0.0.1:${port}`, fallSilent }
 }
 
+type GatewayOptions = Pick<Parameters<typeof buildApp>[0], 'silenceMs' | 'requestTimeoutMs' | 'readerLimits'> & {
+  log?: Parameters<typeof createUpstream>[2]
+}
+
 /** Services that are not given have one dead instance. */
 export async function startGateway(
   t: Teardown,
   urls: Partial<Record<keyof Upstreams, string[]>>,
-  options: { silenceMs?: number } = {},
+  { log = logger, ...options }: GatewayOptions = {},
 ) {
   const dead = [await deadUrl()]
-  const open = (name: keyof Upstreams) => createUpstream(name, urls[name] ?? dead, logger)
+  const open = (name: keyof Upstreams) => createUpstream(name, urls[name] ?? dead, log)
   const upstreams: Upstreams = {
     orders: open('orders'),
     payments: open('payments'),
