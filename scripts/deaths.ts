@@ -70,7 +70,7 @@ function lastErrors(file: string, offset: number): string[] {
 }
 
 /** What says nothing about the cause: stack frames, Node's own epilogue, nats-server's information lines. */
-const noise = /^\s*at |^Node\.js v|^\s*[\^}{)\]]*\s*$|^node:internal|^\s+(code|throw)\b|requireStack|\[INF\]/
+const noise = /^\s*at |^Node\.js v|^\s*[\^}{)\]]*\s*$|^node:internal|^\s+(code|throw)\b|requireStack|\[INF\]|Plaintext passwords detected/
 
 function readable(line: string): string {
   if (!line.startsWith('{')) return noise.test(line) ? '' : line.trimEnd().slice(0, 200)
@@ -88,6 +88,7 @@ function tail(file: string, offset: number): string {
   const fd = openSync(file, 'r')
   try {
     const { size } = fstatSync(fd)
+    if (offset > size) offset = 0 // the log was rotated
     const buffer = Buffer.alloc(Math.max(0, Math.min(size - offset, TAIL_BYTES)))
     readSync(fd, buffer, 0, buffer.length, size - buffer.length)
     const text = buffer.toString('utf8')

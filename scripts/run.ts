@@ -2,14 +2,19 @@
  * `make run`: the whole system in the foreground. Ctrl-C or SIGTERM stops it in order; a second one kills it at once.
  * Variables: PORT, INSTANCES, NATS_URL, DATA_DIR, ORDERS_PORT, … (see README).
  */
-import { relative } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createLogOutput } from '@checkout/service/log-output.ts'
 import { killAll } from './managed-process.ts'
+import { passwordsFile } from './own-broker.ts'
 import { readSettings } from './settings.ts'
 import { root, type System, startSystem } from './system.ts'
 
 const time = () => new Date().toTimeString().slice(0, 8)
-const say = (line = '') => console.log(line === '' ? '' : `${time()}  ${line}`)
+// Not console.log, which waits for ever for a terminal that is stopped or a pipe that nobody reads.
+const output = createLogOutput(1, { minLength: 0, onRecovered: (lines) => say(`${lines} lines could not be written`) })
+const errors = createLogOutput(2, { minLength: 0 })
+const say = (line = '') => output.write(line === '' ? '\n' : `${time()}  ${line}\n`)
 
 async function main(): Promise<number> {
   const settings = readSettings(process.env)
@@ -39,12 +44,14 @@ async function main(): Promise<number> {
   }
   if (interrupt.signal.aborted) await system.stop()
   else {
-    await printReady(system)
+    await printReady(system, settings.dataDir)
     await stopped
   }
   say('stopped')
   return 0
 }
+
+const withoutPassword = (urls: string) => urls.replaceAll(/\/\/[^/\s,]*@/g, '//')
 
 /** Whether orders-service is connected to the broker; it gets a moment for that. */
 async function brokerAnswers({ url }: System): Promise<boolean> {
@@ -56,17 +63,32 @@ async function brokerAnswers({ url }: System): Promise<boolean> {
   return false
 }
 
-async function printReady(system: System) {
+/** What the services say about the broker, each thing once. */
+async function brokerProblems({ url }: System): Promise<string[]> {
+  const problems = await Promise.all(
+    ['orders', 'payments', 'notifications'].map(async (part) => {
+      const response = await fetch(`${url}/status/${part}`).catch(() => undefined)
+      return response?.ok ? ((await response.json()) as { natsProblem?: string | null }).natsProblem : undefined
+    }),
+  )
+  return [...new Set(problems.filter((problem) => typeof problem === 'string'))]
+}
+
+async function printReady(system: System, dataDir: string) {
   const { nats } = system
+  const short = (path: string) => (path.startsWith(root) ? relative(root, path) : path)
   say()
   say(`Ready at ${system.url}`)
   say(`  web UI             ${system.url}/`)
   say(`  API documentation  ${system.url}/docs/`)
-  say(`  logs               ${system.logsDir.startsWith(root) ? relative(root, system.logsDir) : system.logsDir}/`)
-  say(`  broker             ${system.natsUrl}${nats ? '' : ' (not started here)'}`)
+  say(`  logs               ${short(system.logsDir)}/`)
+  const passwords = short(passwordsFile(resolve(root, dataDir)))
+  const how = nats ? `: everything may user admin, password NATS_ADMIN_PASSWORD in ${passwords}` : ' (not started here)'
+  say(`  broker             ${withoutPassword(system.natsUrl)}${how}`)
   if (!nats && !(await brokerAnswers(system))) {
     say('  The broker DOES NOT ANSWER: orders are taken and stay pending until it does.')
   }
+  for (const problem of await brokerProblems(system)) say(`  The broker is not as it should be: ${problem}`)
   say('Ctrl-C stops it.')
   say()
 }
@@ -74,7 +96,7 @@ async function printReady(system: System) {
 main().then(
   (code) => process.exit(code),
   (error: Error) => {
-    console.error(`\n${error.message}`)
+    errors.write(`\n${error.message}\n`)
     process.exit(1)
   },
 )

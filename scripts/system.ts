@@ -8,9 +8,12 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { watchDeaths } from './deaths.ts'
 import { createGuard } from './guard.ts'
+import { rotateLogs } from './log-rotation.ts'
 import { createManagedProcess, type ManagedProcess } from './managed-process.ts'
 import { findNatsServer } from './nats-server.ts'
+import { type BrokerWatch, type OwnBroker, prepareOwnBroker, watchBroker } from './own-broker.ts'
 import { assertPortsFree, type NeededPort, type Ports, portOf, reservePorts } from './ports.ts'
+import { assertRoom } from './room.ts'
 import { portVariables, readSettings } from './settings.ts'
 
 export const root = resolve(import.meta.dirname, '..')
@@ -44,7 +47,7 @@ export interface SystemOptions {
   ports?: 'free' | 'default'
   /** Of each of the three services. */
   instances?: number
-  /** Added to process.env for every process. NATS_URL here (not in process.env) means an existing broker. */
+  /** Added to process.env for every process. NATS_URL here (not in process.env) means an existing broker, for all who need one. */
   env?: NodeJS.ProcessEnv
   /** The nats-server program; default: the first that is found. */
   natsServer?: string
@@ -64,6 +67,7 @@ export interface System {
   readonly processes: readonly ManagedProcess[]
   /** undefined with an existing broker. */
   readonly nats: (ManagedProcess & { readonly storeDir: string }) | undefined
+  /** With user and password: of the broker started here the administrator's, who may do everything. Not to be printed. */
   readonly natsUrl: string
   readonly logsDir: string
   /** The instance k (from 1) of a service. Throws when there is none. */
@@ -74,7 +78,7 @@ export interface System {
 
 /**
  * Resolves when every service and the gateway answer /health/ready with 200. Throws, with nothing left running, when a
- * port is in use, a variable is wrong, no nats-server is found, or a process does not come up.
+ * port is in use, a variable is wrong, the data folder takes no files, no nats-server is found, or a process does not come up.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const log = options.log ?? (() => {})
@@ -83,17 +87,28 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   if (options.ports === 'free') delete env.NATS_URL
   if (options.env?.NATS_URL) env.NATS_URL = options.env.NATS_URL
   const settings = readSettings(env)
-  const { host, instances } = settings
+  const { host, servicesHost, instances } = settings
   const reserved = options.ports === 'free' ? await reservePorts() : undefined
   const ports: Ports = reserved ?? settings.ports
   const dataDir = resolve(root, options.dataDir)
   const logsDir = join(dataDir, 'logs')
-  const natsUrl = settings.natsUrl ?? `nats://127.0.0.1:${ports.nats}`
-  const callHost = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
   const urls = (part: Part, count: number) =>
-    Array.from({ length: count }, (_, i) => `http://${callHost}:${portOf(ports[part], i + 1)}`).join(',')
+    Array.from({ length: count }, (_, i) => `http://${callHost(servicesHost)}:${portOf(ports[part], i + 1)}`).join(',')
 
-  if (!reserved) await assertPortsFree(neededPorts(ports, instances, !settings.natsUrl), host)
+  if (!reserved) {
+    const needed = neededPorts(ports, instances, !settings.natsUrl)
+    await assertPortsFree(
+      needed.filter(({ user }) => user !== folders.gateway),
+      servicesHost,
+      'SERVICES_HOST',
+    )
+    await assertPortsFree(
+      needed.filter(({ user }) => user === folders.gateway),
+      host,
+      'HOST',
+    )
+  }
+  assertRoom(dataDir)
   mkdirSync(logsDir, { recursive: true })
   const guard = createGuard()
   const starting = new AbortController()
@@ -101,9 +116,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   options.signal?.addEventListener('abort', onAbort, { once: true })
   if (options.signal?.aborted) onAbort()
 
+  const { HOST: _gatewaysOwn, NATS_URL: _notForAll, ...rest } = env
   const shared: NodeJS.ProcessEnv = {
-    ...env,
-    NATS_URL: natsUrl,
+    ...rest,
+    SERVICES_HOST: servicesHost,
     DATA_DIR: dataDir,
     NODE_OPTIONS: [NODE_OPTIONS, env.NODE_OPTIONS].filter(Boolean).join(' '),
     ORDERS_PORT: `${ports.orders}`,
@@ -117,34 +133,56 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     WEB_URLS: urls('web', 1),
   }
   const deaths = watchDeaths(root, log, (error) => starting.abort(error))
-  const create = (name: string, instance: number, port: number, command: readonly [string, ...string[]]) =>
-    createManagedProcess({
+  const logFiles: string[] = []
+  const create = (
+    name: string,
+    instance: number,
+    port: number,
+    command: readonly [string, ...string[]],
+    own: NodeJS.ProcessEnv,
+  ) => {
+    const logFile = freshLog(logsDir, `${name}-${instance}`)
+    logFiles.push(logFile)
+    return createManagedProcess({
       name,
       instance,
       port,
       command,
       cwd: root,
       guard,
-      env: { ...shared, INSTANCE: `${instance}` },
-      logFile: freshLog(logsDir, `${name}-${instance}`),
+      env: { ...shared, ...own, INSTANCE: `${instance}` },
+      logFile,
       onDeath: deaths.died,
       onStart: deaths.started,
     })
+  }
+  /** The process's own variables: what the others have no business with. */
+  const ownOf = (part: Part): NodeJS.ProcessEnv => {
+    if (part === 'gateway') return { HOST: host }
+    if (part === 'web') return {}
+    return { NATS_URL: settings.natsUrl ?? broker?.url(`${part}-service`) }
+  }
   const createPart = (part: Part, instance: number) =>
     create(
       folders[part],
       instance,
       portOf(ports[part], instance),
       options.commands?.[part] ?? [process.execPath, `${folders[part]}/src/server.ts`],
+      ownOf(part),
     )
 
   const backends: ManagedProcess[] = []
   let gateway: ManagedProcess | undefined
   let nats: System['nats']
+  let broker: OwnBroker | undefined
+  let watch: BrokerWatch | undefined
+  const stopRotation = rotateLogs(logsDir, () => logFiles)
   let stopped: Promise<void> | undefined
 
   async function stopAll() {
     deaths.stopping()
+    watch?.stop()
+    stopRotation()
     await stopInOrder(gateway, backends, nats)
     await guard.close()
     await reserved?.release()
@@ -156,12 +194,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   try {
     if (!settings.natsUrl) {
-      const storeDir = join(dataDir, 'nats')
       const program = options.natsServer ?? (await findNatsServer({ log }))
-      const command = natsCommand(program, ports.nats, storeDir)
-      nats = withStore(create('nats-server', 1, ports.nats, command), storeDir)
+      broker = prepareOwnBroker(program, ports.nats, dataDir, env)
+      const warning = broker.roomWarning()
+      if (warning) log(warning)
+      nats = withStore(create('nats-server', 1, ports.nats, broker.command, broker.env), broker.storeDir)
       nats.start()
       await untilListening(nats.port, starting.signal)
+      watch = watchBroker(nats, { url: broker.url('admin'), storeDir: broker.storeDir, log })
     }
     for (const part of services) {
       for (let k = 1; k <= instances; k++) backends.push(createPart(part, k))
@@ -169,10 +209,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     backends.push(createPart('web', 1))
     for (const backend of backends) backend.start()
     const deadline = AbortSignal.any([starting.signal, AbortSignal.timeout(READY_WITHIN_MS)])
-    await Promise.all(backends.map((p) => untilReady(p, callHost, deadline)))
+    await Promise.all(backends.map((p) => untilReady(p, callHost(servicesHost), deadline)))
     gateway = createPart('gateway', 1)
     gateway.start()
-    await untilReady(gateway, callHost, deadline)
+    await untilReady(gateway, callHost(host), deadline)
   } catch (error) {
     await stop()
     throw starting.signal.aborted ? starting.signal.reason : error
@@ -183,11 +223,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   const processes = [...backends, gateway]
   return {
-    url: `http://${callHost === '127.0.0.1' ? 'localhost' : callHost}:${ports.gateway}`,
+    url: `http://${callHost(host) === '127.0.0.1' ? 'localhost' : callHost(host)}:${ports.gateway}`,
     ports,
     processes,
     nats,
-    natsUrl,
+    natsUrl: settings.natsUrl ?? broker?.url('admin') ?? '',
     logsDir,
     process(name, instance = 1) {
       const found = processes.find((p) => p.name === name && p.instance === instance)
@@ -198,17 +238,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
-/** `nats-server` on loopback with JetStream; the flags of 2.9, which all later versions know too. */
-export const natsCommand = (program: string, port: number, storeDir: string): readonly [string, ...string[]] => [
-  program,
-  '--addr',
-  '127.0.0.1',
-  '--port',
-  `${port}`,
-  '--jetstream',
-  '--store_dir',
-  storeDir,
-]
+/** The host to call for an address to listen on. */
+const callHost = (host: string) =>
+  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
 
 const withStore = (managed: ManagedProcess, storeDir: string) =>
   Object.defineProperty(managed, 'storeDir', { value: storeDir, enumerable: true }) as ManagedProcess & {

@@ -1,5 +1,5 @@
 /** The gateway process: configuration, upstreams, one port for everything. */
-import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
+import { Host, loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
 import { runService } from '@checkout/service/lifecycle.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
@@ -16,7 +16,7 @@ const Urls = (port: number) =>
 
 const config = loadConfigOrExit(
   Type.Object({
-    HOST: serviceConfig.HOST,
+    HOST: Host,
     LOG_LEVEL: serviceConfig.LOG_LEVEL,
     INSTANCE: serviceConfig.INSTANCE,
     ALLOWED_HOSTS: serviceConfig.ALLOWED_HOSTS,
@@ -40,6 +40,6 @@ const app = await buildApp({ upstreams, logger, metrics: createMetrics(), allowe
 await runService({
   app,
   logger,
-  listen: { host: config.HOST, port: config.PORT, variable: 'PORT' },
+  listen: { host: config.HOST, port: config.PORT, variable: 'PORT', hostVariable: 'HOST' },
   closers: [{ name: 'upstreams', close: () => Promise.all(Object.values(upstreams).map((one) => one.close())) }],
 })

@@ -65,7 +65,7 @@ await runMessagingService(base, {
   }),
   store,
   messaging,
-  listen: { host: config.HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
+  listen: { host: config.SERVICES_HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
   closers: [
     { name: 'push', close: push.stop },
     { name: 'mailer', close: () => mailer?.close() },

@@ -25,5 +25,5 @@ await runMessagingService(base, {
   app: await buildApp({ ...base, store, currency }),
   store,
   messaging,
-  listen: { host: config.HOST, basePort: config.ORDERS_PORT, variable: 'ORDERS_PORT' },
+  listen: { host: config.SERVICES_HOST, basePort: config.ORDERS_PORT, variable: 'ORDERS_PORT' },
 })

@@ -23,5 +23,5 @@ await runMessagingService(base, {
   app: await buildApp({ ...base, store, handlers, currency }),
   store,
   messaging,
-  listen: { host: config.HOST, basePort: config.PAYMENTS_PORT, variable: 'PAYMENTS_PORT' },
+  listen: { host: config.SERVICES_HOST, basePort: config.PAYMENTS_PORT, variable: 'PAYMENTS_PORT' },
 })

@@ -5,9 +5,13 @@ import { Value } from 'typebox/value'
 import { BAD_CONFIG } from './exit-codes.ts'
 import { fromText } from './validation.ts'
 
+/** An address to listen on; without one only this machine is served. */
+export const Host = Type.String({ default: '127.0.0.1', minLength: 1, description: 'the address to listen on' })
+
 /** Variables that every service reads; spread them into the service's own schema. */
 export const serviceConfig = {
-  HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'the address to listen on' }),
+  /** Not HOST, which is the gateway's: whoever reaches a service says who he is, and reads `/admin`. */
+  SERVICES_HOST: Host,
   INSTANCE: Type.Integer({ default: 1, minimum: 1, maximum: 100 }),
   DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'a folder for the SQLite file' }),
   NATS_URL: Type.String({

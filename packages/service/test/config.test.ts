@@ -14,7 +14,7 @@ const schema = Type.Object({
 
 t.test('defaults, and empty variables count as unset', async (t) => {
   t.strictSame(loadConfig(schema, { ORDERS_PORT: '', NATS_URL: '' }), {
-    HOST: '127.0.0.1',
+    SERVICES_HOST: '127.0.0.1',
     INSTANCE: 1,
     DATA_DIR: '.data',
     NATS_URL: 'nats://127.0.0.1:4222',
