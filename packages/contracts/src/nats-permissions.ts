@@ -38,6 +38,8 @@ export function natsPermissions(service: ServiceName): NatsPermissions {
   const wakeUps = service === PUSHER ? [pushSubject('*')] : []
   return {
     publish: [
+      // Whether JetStream is there and answers.
+      '$JS.API.INFO',
       ...eventTypes.filter((type) => publisherOf(type) === service),
       ...owned.flatMap(asOwner),
       ...read.flatMap(asReader),

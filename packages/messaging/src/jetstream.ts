@@ -1,5 +1,6 @@
 /**
- * The broker on NATS JetStream: the only file that knows the NATS client. Works with nats-server from 2.9 on.
+ * The broker on NATS JetStream: the only file, with broker-health.ts, that knows the NATS client. Works with nats-server
+ * from 2.9 on.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -34,6 +35,7 @@ import {
 import type { Logger } from 'pino'
 import { Type } from 'typebox'
 import type { Broker, Delivery, DurableState, Outgoing, Pull, Signals, StreamState } from './broker.ts'
+import { type BrokerHealth, watchBroker } from './broker-health.ts'
 import { createBrokerProblems } from './broker-problems.ts'
 import { steadyReconnect, watchClock } from './wall-clock.ts'
 
@@ -92,6 +94,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   let js: JetStreamClient | undefined
   let manager: JetStreamManager | undefined
   let publisher: ReturnType<typeof createPublisher> | undefined
+  let health: BrokerHealth | undefined
   let connected = false
   let closing = false
   const problems = createBrokerProblems(options.logger)
@@ -102,6 +105,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   const setConnected = (value: boolean) => {
     if (connected === value) return
     connected = value
+    health?.connection(value)
     for (const listener of [...listeners]) listener(value)
   }
   const jsm = (): JetStreamManager => {
@@ -177,8 +181,9 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       const connection = await dial()
       if (!connection || closing) return connection?.close()
       nc = connection
-      js = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS })
-      manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
+      health = watchBroker(connection, { problems, streamMaxBytes: options.streamMaxBytes })
+      js = jetstream(health.watched, { timeout: REQUEST_TIMEOUT_MS })
+      manager = await jetstreamManager(health.watched, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
       publisher = createPublisher(connection, createInbox(options.inboxPrefix))
       for (const subject of signalListeners.keys()) subscribe(connection, subject)
       void watch(connection)
@@ -188,6 +193,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     async close() {
       closing = true
       clock.close()
+      health?.stop()
       // Acks and naks of the last moment leave two turns later (see `later`), and a drain lets them out. A broker that
       // stands still never answers it.
       for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
