@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
+import { parkedTable } from '@checkout/messaging/parked.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import t from 'tap'
@@ -16,7 +17,15 @@ t.test('drizzle tables agree with the file', async (t) => {
   await openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
-  const messaging = [outboxTable, publications, streamIncarnation, inboxTable, deadLettersTable, handlerFailures]
+  const messaging = [
+    outboxTable,
+    publications,
+    streamIncarnation,
+    inboxTable,
+    deadLettersTable,
+    handlerFailures,
+    parkedTable,
+  ]
   const tables = [...messaging, contacts, letters, mailboxes]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
+import { parkedTable } from '@checkout/messaging/parked.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { deployment } from '@checkout/service/deployment.ts'
 import { idempotencyKeys } from '@checkout/service/idempotency.ts'
@@ -18,7 +19,15 @@ t.test('drizzle tables agree with the file', async (t) => {
   await openOrdersStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'orders.sqlite'))
-  const messaging = [outboxTable, publications, streamIncarnation, inboxTable, deadLettersTable, handlerFailures]
+  const messaging = [
+    outboxTable,
+    publications,
+    streamIncarnation,
+    inboxTable,
+    deadLettersTable,
+    handlerFailures,
+    parkedTable,
+  ]
   const tables = [...messaging, idempotencyKeys, deployment, orders, users]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

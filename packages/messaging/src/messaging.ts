@@ -11,6 +11,7 @@ import { createConsumer, type Handlers, handledResults } from './consumer.ts'
 import { createDurables } from './durables.ts'
 import { createDuty, type Duty, type DutyOptions } from './duty.ts'
 import { createRelay } from './relay.ts'
+import { createRetries } from './retries.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
 import { createUpkeep, RETENTION_MS, RETIRE_BATCH } from './upkeep.ts'
 
@@ -26,6 +27,8 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   metrics?: Registry
   /** How long outbox rows and inbox ids are kept, ms; ten minutes unless a test says otherwise. */
   retentionMs?: number
+  /** First pause before a failed handler runs again, ms; 50 unless a test says otherwise. It doubles up to 100 times that. */
+  retryMs?: number
   /** See ConsumerOptions: for wake-ups, which may get lost. */
   onCommitted?: (event: AnyEvent) => void
   /** More to clean up than the inbox, at most `limit` rows; returns how many were deleted. */
@@ -53,17 +56,19 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     if (reader !== service) continue
     for (const result of handledResults) counters?.handled.inc({ type, result }, 0)
   }
-  const consumer = createConsumer({
+  const handling = {
     service,
     handlers,
     write,
-    broker,
     clock,
     logger,
     ...(options.onCommitted && { onCommitted: options.onCommitted }),
-    onHandled: (type, result) => counters?.handled.inc({ type, result }),
-  })
-  const duties: Duty[] = []
+    onHandled: (type: string, result: (typeof handledResults)[number]) => counters?.handled.inc({ type, result }),
+  }
+  const { retryMs } = options
+  const retries = createRetries({ ...handling, parked: store.read.parked, lease, ...(retryMs && { retryMs }) })
+  const consumer = createConsumer({ ...handling, broker, onParked: retries.wake })
+  const duties: Duty[] = [retries]
   const duty: Messaging['duty'] = (own) => {
     const made = createDuty({ ...own, lease, clock, logger })
     duties.push(made)

@@ -5,12 +5,14 @@ import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
 import { inboxMigrations, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
+import { parkedMigrations, parkedReads, parkedWrites } from './parked.ts'
 
 export const messagingMigrations: readonly Migration[] = [
   ...leaseMigrations,
   ...outboxMigrations,
   ...inboxMigrations,
   ...deadLetterMigrations,
+  ...parkedMigrations,
 ]
 
 export type MessagingTx = ReturnType<typeof messagingWrites>
@@ -23,6 +25,7 @@ export function messagingWrites(writer: Connection, options: { source: string; c
     outbox: outboxWrites(writer, options),
     inbox: inboxWrites(writer, options.clock),
     deadLetters: deadLetterWrites(writer, options),
+    parked: parkedWrites(writer),
   }
 }
 
@@ -31,5 +34,6 @@ export function messagingReads(reader: Connection, clock: Clock) {
     lease: leaseReads(reader),
     outbox: outboxReads(reader, clock),
     deadLetters: deadLetterReads(reader),
+    parked: parkedReads(reader),
   }
 }
