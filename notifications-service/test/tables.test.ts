@@ -1,5 +1,6 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
+import { arrearsTable } from '@checkout/messaging/arrears.ts'
 import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
@@ -25,6 +26,7 @@ t.test('drizzle tables agree with the file', async (t) => {
     deadLettersTable,
     handlerFailures,
     parkedTable,
+    arrearsTable,
   ]
   const tables = [...messaging, contacts, letters, mailboxes]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))

@@ -13,7 +13,7 @@ import { createDuty, type Duty, type DutyOptions } from './duty.ts'
 import { createRelay } from './relay.ts'
 import { createRetries } from './retries.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
-import { createUpkeep, RETENTION_MS, RETIRE_BATCH } from './upkeep.ts'
+import { createUpkeep, RETENTION_MS, RETIRE_BATCH, type Upkeep } from './upkeep.ts'
 
 const CLEAN_UP_EVERY_MS = 2_000
 
@@ -80,7 +80,9 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     const durables = createDurables({ stream, broker, clock, logger })
     const shared = { stream, outbox: store.read.outbox, write, broker, durables, lease, clock, logger }
     const relay = createRelay({ ...shared, onPublished: (rows) => counters?.published.inc(rows) })
-    duties.push(relay, createUpkeep({ ...shared, relay, retentionMs }))
+    const upkeep = createUpkeep({ ...shared, relay, retentionMs })
+    duties.push(relay, upkeep)
+    if (metrics) createStreamGauges(metrics, store, upkeep)
     store.onCommit(relay.wake)
   }
   duty({
@@ -100,7 +102,9 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     duty,
     async backlogsEmpty(types) {
       if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
-      const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))
+      const asked = subscriptions.filter((s) => types.includes(s.subject))
+      if (asked.some(({ durable }) => store.read.outbox.arrears.first(durable))) return false
+      const states = await Promise.all(asked.map(broker.durable))
       return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
     },
     start() {
@@ -114,6 +118,29 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
       await lease.stop()
     },
   }
+}
+
+/** Of the stream that the service owns. */
+function createStreamGauges(metrics: Registry, store: Store<MessagingTx, MessagingReads>, upkeep: Upkeep) {
+  const registers = [metrics]
+  new Gauge({
+    name: 'stream_fill_ratio',
+    help: 'Share of STREAM_MAX_BYTES that the stream holds; 0 in instances without the lease.',
+    registers,
+    collect() {
+      this.set(upkeep.fill())
+    },
+  })
+  new Gauge({
+    name: 'outbox_arrears',
+    help: 'Outbox rows, at most, that a subscription lacks because the stream had to make room.',
+    labelNames: ['durable'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { durable, rows } of store.read.outbox.arrears.spans()) this.set({ durable }, rows)
+    },
+  })
 }
 
 function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingReads>, broker: Broker, lease: Lease) {

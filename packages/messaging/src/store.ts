@@ -2,6 +2,7 @@
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { arrearsMigrations } from './arrears.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
 import { inboxMigrations, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
@@ -13,6 +14,7 @@ export const messagingMigrations: readonly Migration[] = [
   ...inboxMigrations,
   ...deadLetterMigrations,
   ...parkedMigrations,
+  ...arrearsMigrations,
 ]
 
 export type MessagingTx = ReturnType<typeof messagingWrites>
