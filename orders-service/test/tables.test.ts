@@ -1,8 +1,10 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
+import { arrearsTable } from '@checkout/messaging/arrears.ts'
 import { deadLetterCount, deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
+import { parkedTable } from '@checkout/messaging/parked.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { deployment } from '@checkout/service/deployment.ts'
 import { idempotencyKeys } from '@checkout/service/idempotency.ts'
@@ -19,7 +21,15 @@ t.test('drizzle tables agree with the file', async (t) => {
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'orders.sqlite'))
   const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
-  const messaging = [outboxTable, publications, streamIncarnation, inboxTable, ...deadLetters]
+  const messaging = [
+    outboxTable,
+    publications,
+    streamIncarnation,
+    inboxTable,
+    parkedTable,
+    arrearsTable,
+    ...deadLetters,
+  ]
   const tables = [...messaging, idempotencyKeys, deployment, orders, users]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

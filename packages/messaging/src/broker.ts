@@ -10,16 +10,21 @@ export interface StreamState {
   /** Of the oldest message; when there is none, of the next one. */
   readonly firstSeq: number
   readonly lastSeq: number
+  /** What its messages take, and may take at most. */
+  readonly bytes: number
+  readonly maxBytes: number
 }
 
 export interface DurableState {
-  /** Everything up to this stream sequence that the durable reads is acknowledged. */
+  /** Everything up to this stream sequence that the durable reads is acknowledged, or was purged. */
   readonly ackFloor: number
   readonly delivered: number
   /** Messages not yet delivered. */
   readonly pending: number
   /** Messages delivered and not yet acknowledged. */
   readonly ackPending: number
+  /** How many times anything was delivered: it grows as long as somebody reads. */
+  readonly deliveries: number
 }
 
 export interface Outgoing {

@@ -2,8 +2,8 @@
  * The consumer loop: the one place that acknowledges. A handler returns, or throws; everything else is decided here.
  *
  * - committed → ack
- * - invalid message, or the handler's own error for the 10th time → a dead letter, committed, → term
- * - the handler's own error before that → nak with growing delay
+ * - invalid message → a dead letter, committed, → term
+ * - the handler's own error → parked in the file, committed, → ack; tried again from there (`retries.ts`)
  * - the store's or the broker's trouble → nak, not counted, and the loop pauses until the store takes writes again
  */
 import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
@@ -16,14 +16,11 @@ import type { Broker, Delivery, Pull } from './broker.ts'
 import type { DeadLetterWrites } from './dead-letters.ts'
 import { decode, eventKey, Poison } from './decode.ts'
 import type { InboxWrites } from './inbox.ts'
+import type { ParkedWrites } from './parked.ts'
 
-/** Failures of the handler itself after which a message is a dead letter. */
-export const MAX_ATTEMPTS = 10
-const RETRY_MS = { first: 50, longest: 5_000 }
 /** Messages of one durable being handled at once in one instance. */
 const IN_FLIGHT = 256
 const STORE_PAUSE_MS = { first: 100, longest: 1_000 }
-const PROBE = 'probe'.repeat(4_000)
 /** Until a missing durable is asked for again: its stream's owner creates it. */
 const REBIND_MS = 250
 
@@ -42,6 +39,7 @@ export type Handlers<Tx> = { readonly [T in EventType]?: Handler<Tx, T> }
 export interface ConsumerTx {
   readonly inbox: InboxWrites
   readonly deadLetters: DeadLetterWrites
+  readonly parked: ParkedWrites
 }
 
 /** What can become of a delivery. */
@@ -57,6 +55,8 @@ export interface ConsumerOptions<Tx extends ConsumerTx> {
   /** Called once an event's effect is committed, before the ack, also for a duplicate. A crash can come before it. */
   onCommitted?: (event: AnyEvent) => void
   onHandled?: (type: string, result: (typeof handledResults)[number]) => void
+  /** Called when a message was parked. */
+  onParked?: () => void
 }
 
 export interface Consumer {
@@ -113,52 +113,51 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
   async function handle(subscription: Subscription, delivery: Delivery): Promise<void> {
     try {
       const event = decode(delivery)
-      await apply(subscription, event, delivery)
-      options.onCommitted?.(event)
+      const applied = await apply(subscription, event, delivery)
+      if (applied) options.onCommitted?.(event)
       delivery.ack()
-      options.onHandled?.(event.type, 'handled')
+      if (applied) options.onHandled?.(event.type, 'handled')
     } catch (error) {
       await settleFailure(subscription, delivery, error).catch((storeError) => pauseFor(delivery, storeError))
     }
   }
 
-  function apply(subscription: Subscription, event: AnyEvent, delivery: Delivery): Promise<void> {
+  /** False when it was parked before: a crash or the broker has lost the ack. */
+  function apply({ durable }: Subscription, event: AnyEvent, delivery: Delivery): Promise<boolean> {
     const handler = options.handlers[event.type] as Handler<Tx, EventType> | undefined
     if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
     const arrival = { streamSeq: delivery.streamSeq, deliveries: delivery.deliveries, receivedAt: clock.now() }
     return write(async (tx) => {
+      if (delivery.deliveries > 1 && tx.parked.has(durable, event.id)) return false
       await handler(tx, event, arrival)
-      if (delivery.deliveries > 1) tx.deadLetters.forgive(subscription.durable, event.id)
+      return true
     })
   }
 
   /** What becomes of a message whose handling failed. @throws the store's trouble */
-  async function settleFailure(subscription: Subscription, delivery: Delivery, error: unknown): Promise<void> {
+  async function settleFailure({ durable }: Subscription, delivery: Delivery, error: unknown): Promise<void> {
     if (isStorageError(error)) throw error
     const key = eventKey(delivery.data)
-    const { durable } = subscription
-    const attempts = await write((tx) => {
-      const count = tx.deadLetters.countFailure(durable, key)
-      if (!(error instanceof Poison) && count < MAX_ATTEMPTS) return count
-      tx.deadLetters.add({
-        consumer: durable,
-        eventKey: key,
-        subject: delivery.subject,
-        message: Buffer.from(delivery.data).toString('utf8'),
-        headers: JSON.stringify(delivery.headers),
-        error: String((error as Error)?.message ?? error),
-        attempts: count,
-      })
-      return undefined
-    })
-    if (attempts === undefined) {
+    const message = {
+      consumer: durable,
+      eventKey: key,
+      subject: delivery.subject,
+      message: Buffer.from(delivery.data).toString('utf8'),
+      headers: JSON.stringify(delivery.headers),
+      attempts: 1,
+    }
+    if (error instanceof Poison) {
+      await write((tx) => tx.deadLetters.add({ ...message, error: error.message }))
       delivery.term()
       options.onHandled?.(delivery.subject, 'dead_lettered')
       logger.warn({ err: error, durable, event: key }, 'stored a dead letter; see /admin/dead-letters')
     } else {
-      delivery.nak(Math.min(RETRY_MS.first * 2 ** (attempts - 1), RETRY_MS.longest))
+      const { streamSeq, deliveries } = delivery
+      await write((tx) => tx.parked.add({ ...message, streamSeq, deliveries }))
+      delivery.ack()
+      options.onParked?.()
       options.onHandled?.(delivery.subject, 'retried')
-      logger.warn({ err: error, durable, event: key, attempts }, 'a handler failed; the message will come again')
+      logger.warn({ err: error, durable, event: key }, 'a handler failed; the message is parked and tried again')
     }
   }
 
@@ -180,11 +179,7 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
     for (let ms = STORE_PAUSE_MS.first; !stopping.signal.aborted; ms = Math.min(ms * 2, STORE_PAUSE_MS.longest)) {
       await clock.sleep(ms, stopping.signal)
       try {
-        // Needs pages of its own, so that a full disk shows; they are free again in the same transaction.
-        await write((tx) => {
-          tx.deadLetters.countFailure(service, PROBE)
-          tx.deadLetters.forgive(service, PROBE)
-        })
+        await write((tx) => tx.parked.probe())
         logger.info('the store takes writes again; consuming goes on')
         return
       } catch (error) {

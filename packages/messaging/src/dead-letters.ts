@@ -4,7 +4,7 @@
  */
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { desc, eq, lt, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
@@ -61,6 +61,7 @@ export const deadLettersTable = sqliteTable('dead_letters', {
   createdAt: integer('created_at').notNull(),
 })
 
+/** Not used any more: see `parked.ts`. */
 export const handlerFailures = sqliteTable(
   'handler_failures',
   {
@@ -103,28 +104,10 @@ export function deadLetterWrites(writer: Connection, options: { clock: Clock; ne
     .delete(deadLettersTable)
     .where(eq(deadLettersTable.id, p('id')))
     .prepare()
-  const fail = db
-    .insert(handlerFailures)
-    .values({ consumer: p('consumer'), eventKey: p('eventKey'), attempts: 1 })
-    .onConflictDoUpdate({
-      target: [handlerFailures.consumer, handlerFailures.eventKey],
-      set: { attempts: sql`${handlerFailures.attempts} + 1` },
-    })
-    .returning({ attempts: handlerFailures.attempts })
-    .prepare()
-  const forgive = db
-    .delete(handlerFailures)
-    .where(and(eq(handlerFailures.consumer, p('consumer')), eq(handlerFailures.eventKey, p('eventKey'))))
-    .prepare()
   return {
-    /** Counts one failure of the handler itself; returns how many there were for this event. */
-    countFailure: (consumer: string, eventKey: string): number => fail.get({ consumer, eventKey }).attempts,
-    forgive: (consumer: string, eventKey: string): void => void forgive.run({ consumer, eventKey }),
     /** Stores the message; once per consumer and event, whatever is redelivered. */
-    add(letter: NewDeadLetter): void {
-      insert.run({ ...letter, id: options.newId(), createdAt: options.clock.now() })
-      forgive.run({ consumer: letter.consumer, eventKey: letter.eventKey })
-    },
+    add: (letter: NewDeadLetter): void =>
+      void insert.run({ ...letter, id: options.newId(), createdAt: options.clock.now() }),
     /** Returns whether it was there. */
     remove: (id: string): boolean => remove.run({ id }).changes === 1,
   }

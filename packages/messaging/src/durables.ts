@@ -21,10 +21,25 @@ export function createDurables(options: { stream: StreamDefinition; broker: Brok
   const { stream, broker, clock, logger } = options
   const all = subscriptions.filter((s) => s.stream === stream.name)
 
-  async function mend(subscription: Subscription, state: DurableState | undefined, lastSeq: number): Promise<boolean> {
-    if (state && Math.max(state.ackFloor, state.delivered) <= lastSeq) return true
+  const isAhead = ({ ackFloor, delivered }: DurableState, lastSeq: number) => Math.max(ackFloor, delivered) > lastSeq
+
+  async function mend(
+    subscription: Subscription,
+    state: DurableState | undefined,
+    lastSeq: number,
+    fence: () => Promise<void>,
+  ): Promise<boolean> {
+    if (state && !isAhead(state, lastSeq)) return true
+    await fence()
     if (state) {
-      logger.info({ durable: subscription.durable, state, lastSeq }, 'a durable is ahead of its stream; making it anew')
+      // Looked at again, under the lease: this process may have stood still since, and another one have mended it.
+      const now = await broker.durable(subscription)
+      const current = await broker.stream(stream.name)
+      if (!current || (now && !isAhead(now, current.lastSeq))) return false
+      logger.info(
+        { durable: subscription.durable, state: now, lastSeq },
+        'a durable is ahead of its stream; making it anew',
+      )
       await broker.deleteDurable(subscription)
       await clock.sleep(DELETION_PAUSE_MS)
     }
@@ -33,14 +48,21 @@ export function createDurables(options: { stream: StreamDefinition; broker: Brok
   }
 
   return {
+    /** Of this stream, in the order of the states. */
+    subscriptions: all as readonly Subscription[],
     /** Missing durables have no state. */
     states: (): Promise<(DurableState | undefined)[]> => Promise.all(all.map(broker.durable)),
     /**
      * Makes anew what is missing or ahead of `lastSeq`, the stream's last sequence at a moment after the states were read,
      * or one at which nobody published. Returns whether all was well.
+     * @param fence rejects when this instance may not act any more; awaited before anything is changed
      */
-    async mend(states: readonly (DurableState | undefined)[], lastSeq: number): Promise<boolean> {
-      const well = await Promise.all(all.map((subscription, i) => mend(subscription, states[i], lastSeq)))
+    async mend(
+      states: readonly (DurableState | undefined)[],
+      lastSeq: number,
+      fence: () => Promise<void>,
+    ): Promise<boolean> {
+      const well = await Promise.all(all.map((subscription, i) => mend(subscription, states[i], lastSeq, fence)))
       return well.every(Boolean)
     },
     /** All of a new stream. */

@@ -66,7 +66,7 @@ export const streamMaxBytes = {
   STREAM_MAX_BYTES: Type.Integer({
     default: 2 * 1024 ** 3,
     minimum: 1024 ** 2,
-    description: 'bytes that a stream may hold before publishing waits',
+    description: 'bytes that a stream may hold before its oldest messages give way',
   }),
 }
 
@@ -77,7 +77,7 @@ export interface JetStreamOptions {
   readonly name: string
   /** What its reply subjects begin with, where a user of the server may listen only there; default `_INBOX`. */
   readonly inboxPrefix?: string
-  /** Bytes that a stream may hold; beyond, publishing is refused and the outboxes wait. */
+  /** Bytes that a stream may hold; before it holds them, its oldest messages give way. */
   readonly streamMaxBytes: number
   /** Told why there is no connection, and what the server's user may not do. */
   readonly logger?: Pick<Logger, 'warn' | 'info'>
@@ -265,6 +265,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           delivered: info.delivered.stream_seq,
           pending: info.num_pending,
           ackPending: info.num_ack_pending,
+          deliveries: info.delivered.consumer_seq,
         }
       )
     },
@@ -382,6 +383,8 @@ const streamState = (info: StreamInfo): StreamState => ({
   incarnation: info.config.description ?? '',
   firstSeq: info.state.first_seq,
   lastSeq: info.state.last_seq,
+  bytes: info.state.bytes,
+  maxBytes: info.config.max_bytes,
 })
 
 async function orMissing<T>(answer: Promise<T>, missing: number): Promise<T | undefined> {

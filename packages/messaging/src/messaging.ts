@@ -13,8 +13,9 @@ import { createConsumer, type Handlers, handledResults } from './consumer.ts'
 import { createDurables } from './durables.ts'
 import { createDuty, type Duty, type DutyOptions } from './duty.ts'
 import { createRelay } from './relay.ts'
+import { createRetries } from './retries.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
-import { createUpkeep, RETENTION_MS, RETIRE_BATCH } from './upkeep.ts'
+import { createUpkeep, RETENTION_MS, RETIRE_BATCH, type Upkeep } from './upkeep.ts'
 
 /** How often the age is counted by which something waits for its time; that is how exact such times are. */
 const SCHEDULE_EVERY_MS = 1_000
@@ -29,6 +30,8 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   metrics?: Registry
   /** How long outbox rows and inbox ids are kept, ms; ten minutes unless a test says otherwise. */
   retentionMs?: number
+  /** First pause before a failed handler runs again, ms; 50 unless a test says otherwise. It doubles up to 100 times that. */
+  retryMs?: number
   /** See ConsumerOptions: for wake-ups, which may get lost. */
   onCommitted?: (event: AnyEvent) => void
   /** More that is kept for a while than the inbox and the outbox. */
@@ -67,17 +70,19 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     if (reader !== service) continue
     for (const result of handledResults) counters?.handled.inc({ type, result }, 0)
   }
-  const consumer = createConsumer({
+  const handling = {
     service,
     handlers,
     write,
-    broker,
     clock,
     logger,
     ...(options.onCommitted && { onCommitted: options.onCommitted }),
-    onHandled: (type, result) => counters?.handled.inc({ type, result }),
-  })
-  const duties: Duty[] = []
+    onHandled: (type: string, result: (typeof handledResults)[number]) => counters?.handled.inc({ type, result }),
+  }
+  const { retryMs } = options
+  const retries = createRetries({ ...handling, parked: store.read.parked, lease, ...(retryMs && { retryMs }) })
+  const consumer = createConsumer({ ...handling, broker, onParked: retries.wake })
+  const duties: Duty[] = [retries]
   const duty: Messaging['duty'] = (own) => {
     const made = createDuty({ ...own, lease, clock, logger })
     duties.push(made)
@@ -89,7 +94,9 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     const durables = createDurables({ stream, broker, clock, logger })
     const shared = { stream, outbox: store.read.outbox, write, broker, durables, lease, clock, logger }
     const relay = createRelay({ ...shared, onPublished: (rows) => counters?.published.inc(rows) })
-    duties.push(relay, createUpkeep({ ...shared, relay, retentionMs }))
+    const upkeep = createUpkeep({ ...shared, relay, retentionMs })
+    duties.push(relay, upkeep)
+    if (metrics) createStreamGauges(metrics, store, upkeep)
     store.onCommit(relay.wake)
   }
   const { ages } = store.read
@@ -118,7 +125,9 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     },
     async backlogsEmpty(types) {
       if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
-      const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))
+      const asked = subscriptions.filter((s) => types.includes(s.subject))
+      if (asked.some(({ durable }) => store.read.outbox.arrears.first(durable))) return false
+      const states = await Promise.all(asked.map(broker.durable))
       return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
     },
     start() {
@@ -132,6 +141,29 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
       await lease.stop()
     },
   }
+}
+
+/** Of the stream that the service owns. */
+function createStreamGauges(metrics: Registry, store: Store<MessagingTx, MessagingReads>, upkeep: Upkeep) {
+  const registers = [metrics]
+  new Gauge({
+    name: 'stream_fill_ratio',
+    help: 'Share of STREAM_MAX_BYTES that the stream holds; 0 in instances without the lease.',
+    registers,
+    collect() {
+      this.set(upkeep.fill())
+    },
+  })
+  new Gauge({
+    name: 'outbox_arrears',
+    help: 'Outbox rows, at most, that a subscription lacks because the stream had to make room.',
+    labelNames: ['durable'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { durable, rows } of store.read.outbox.arrears.spans()) this.set({ durable }, rows)
+    },
+  })
 }
 
 function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingReads>, broker: Broker, lease: Lease) {

@@ -9,9 +9,10 @@ import type { CloudEvent, EventData, EventType } from '@checkout/contracts/event
 import { ageNow } from '@checkout/service/age.ts'
 import { type Clock, type NewId, rfc3339 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
-import { and, asc, desc, eq, gt, gte, lte, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { arrearsReads, arrearsWrites } from './arrears.ts'
 import { childOf } from './trace.ts'
 
 export const outboxMigrations: readonly Migration[] = [
@@ -72,6 +73,7 @@ export const publications = sqliteTable('publications', {
 export const streamIncarnation = sqliteTable('stream_incarnation', {
   id: integer('id').primaryKey(),
   incarnation: text('incarnation').notNull(),
+  purgedTo: integer('purged_to').notNull().default(0),
 })
 
 export type OutboxRow = typeof outboxTable.$inferSelect
@@ -122,8 +124,18 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
   const setIncarnation = db
     .insert(streamIncarnation)
     .values({ id: 1, incarnation: p('incarnation') })
-    .onConflictDoUpdate({ target: streamIncarnation.id, set: { incarnation: sql`excluded.incarnation` } })
+    .onConflictDoUpdate({
+      target: streamIncarnation.id,
+      set: { incarnation: sql`excluded.incarnation`, purgedTo: sql`0` },
+    })
     .prepare()
+  const purging = db
+    .update(streamIncarnation)
+    .set({ purgedTo: sql`${p('seq')}` })
+    .where(lt(streamIncarnation.purgedTo, p('seq')))
+    .prepare()
+  const incarnationNow = db.select({ now: streamIncarnation.incarnation }).from(streamIncarnation).prepare()
+  const arrears = arrearsWrites(writer)
   const deleteRows = db
     .delete(outboxTable)
     .where(sql`${outboxTable.id} IN (SELECT id FROM outbox WHERE id <= ${p('upToId')} ORDER BY id LIMIT ${p('limit')})`)
@@ -171,10 +183,21 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
     },
     /** Records that a batch is in the stream. */
     published: (publication: Publication): void => void record.run({ ...publication, publishedAt: clock.now() }),
-    /** The stream was made anew: everything retained is unpublished again. */
+    arrears,
+    /** The stream was made anew: everything retained is unpublished again, so nobody is in arrears. */
     restart(incarnation: string): void {
       forget.run()
+      arrears.clear()
       setIncarnation.run({ incarnation })
+    },
+    /** Whether the stream is still that one: what was read about another does not count. */
+    isOf: (incarnation: string): boolean => incarnationNow.get()?.now === incarnation,
+    /** Said before the messages before `seq` are purged: that they are gone is then no loss. */
+    purging: (seq: number): void => void purging.run({ seq }),
+    /** Appends these rows again, as the same events. Returns the last one's new id. */
+    repeat(rows: readonly OutboxRow[]): number {
+      const createdAt = clock.now()
+      return rows.reduce((_, row) => Number(insert.run({ ...row, createdAt }).lastInsertRowid), 0)
     },
     /**
      * Deletes up to `limit` rows, oldest first, of those with ids up to `upToId`, and up to `limit` publications of which
@@ -264,6 +287,21 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .orderBy(asc(publications.lastId))
     .limit(1)
     .prepare()
+  const publicationAt = db
+    .select()
+    .from(publications)
+    .where(gte(publications.lastSeq, p('seq')))
+    .orderBy(asc(publications.lastSeq))
+    .limit(1)
+    .prepare()
+  const behindOf = db
+    .select({ id: outboxTable.id })
+    .from(outboxTable)
+    .where(lte(outboxTable.id, p('lastId')))
+    .orderBy(desc(outboxTable.id))
+    .limit(1)
+    .offset(p('rows'))
+    .prepare()
 
   /** The newest recorded publication: everything up to it is in the stream. */
   const lastPublication = (): Publication | undefined => last.get()
@@ -272,8 +310,18 @@ export function outboxReads(reader: Connection, clock: Clock) {
     /** The next rows to publish, in order. */
     take: (after: number, limit: number): OutboxRow[] => take.all({ after, limit }),
     lastPublication,
-    /** From this sequence on the stream must have every message: their rows are retained. */
-    oldestSeq: (): number | undefined => oldest.get()?.seq,
+    arrears: arrearsReads(reader),
+    /** From this sequence on the stream must have every message: their rows are retained, and we have not purged them. */
+    oldestSeq(): number | undefined {
+      const seq = oldest.get()?.seq
+      return seq && Math.max(seq, incarnation.get()?.purgedTo ?? 0)
+    },
+    /** The retained row that was published at a sequence of the stream. */
+    idAt(seq: number): number | undefined {
+      const batch = publicationAt.get({ seq })
+      // From the back: ids have gaps, and a publication is retired from the front, in parts.
+      return batch && behindOf.get({ lastId: batch.lastId, rows: batch.lastSeq - seq })?.id
+    },
     incarnation: (): string | undefined => incarnation.get()?.incarnation,
     /** Of the oldest `limit` publications the newest wholly at or before `seq` that is at least `ageMs` old by the file's age. */
     newestRetirable: (seq: number, ageMs: number, limit: number) => newestAcknowledged.get({ seq, ageMs, limit }),

@@ -18,11 +18,15 @@ import type { Broker } from './broker.ts'
 import { DELETION_PAUSE_MS, type Durables } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './outbox.ts'
+import { createRoom } from './room.ts'
 
 /** Messages per batch: one answer awaited, one record written for so many. */
 const BATCH = 256
 /** The relay wakes after every commit; this is only the fallback. */
 const POLL_MS = 500
+/** Until a full stream is looked at again. */
+const FULL_WAIT_MS = 50
+
 export interface RelayOptions {
   stream: StreamDefinition
   outbox: OutboxReads
@@ -46,6 +50,8 @@ export const messageId = (row: { id: number; eventId: string }): string => `${ro
 
 export function createRelay(options: RelayOptions): Relay {
   const { stream, outbox, write, broker, durables, lease, clock, logger } = options
+  const room = createRoom(options)
+  const fence = () => write((tx) => tx.lease.assertHeld())
   /** What is in the stream; undefined when that has to be found out. */
   let position: { id: number; seq: number } | undefined
   /** Whether the stream was given the limits that are configured now. */
@@ -67,15 +73,18 @@ export function createRelay(options: RelayOptions): Relay {
   async function round(signal: AbortSignal): Promise<boolean> {
     if (!broker.connected) return false
     if (!position) await locate(signal)
-    if (!position) return false
-    const rows = outbox.take(position.id, BATCH)
-    if (rows.length === 0) return false
+    const after = position
+    if (!after) return false
+    const waiting = outbox.take(after.id, BATCH)
+    if (waiting.length === 0) return false
+    const rows = await room.admit(waiting, after.seq)
+    if (rows.length === 0) await clock.sleep(FULL_WAIT_MS, signal)
+    if (rows.length === 0 || position !== after) return true
     try {
-      await publish(rows, position)
+      await publish(rows, after)
     } catch (error) {
       forget()
-      // Looked at now, not only next time: a full stream refuses every publish, and the upkeep makes room in it only
-      // while the position is known.
+      // Looked at now, not only next time: the upkeep works only while the position is known.
       await locate(signal)
       throw error
     }
@@ -145,7 +154,7 @@ export function createRelay(options: RelayOptions): Relay {
     }
     // Purged by somebody, or by a late purge of the life before: the durables count as read what nobody has read.
     if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) return rebuild('its oldest messages are gone', signal)
-    await durables.mend(await durables.states(), state.lastSeq)
+    await durables.mend(await durables.states(), state.lastSeq, fence)
     if (state.lastSeq === from.seq) return from
     return (await adopt(from, state.lastSeq)) ?? rebuild('its newest messages are not from this outbox', signal)
   }

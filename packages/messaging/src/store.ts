@@ -3,9 +3,11 @@ import { ageMigrations, ageReads, ageWrites } from '@checkout/service/age.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { arrearsMigrations } from './arrears.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
 import { inboxMigrations, inboxReads, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
+import { parkedMigrations, parkedReads, parkedWrites } from './parked.ts'
 
 export const messagingMigrations: readonly Migration[] = [
   ...leaseMigrations,
@@ -13,6 +15,8 @@ export const messagingMigrations: readonly Migration[] = [
   ...outboxMigrations,
   ...inboxMigrations,
   ...deadLetterMigrations,
+  ...parkedMigrations,
+  ...arrearsMigrations,
 ]
 
 export type MessagingTx = ReturnType<typeof messagingWrites>
@@ -26,6 +30,7 @@ export function messagingWrites(writer: Connection, options: { source: string; c
     ages: ageWrites(writer),
     inbox: inboxWrites(writer),
     deadLetters: deadLetterWrites(writer, options),
+    parked: parkedWrites(writer),
   }
 }
 
@@ -36,5 +41,6 @@ export function messagingReads(reader: Connection, clock: Clock) {
     inbox: inboxReads(reader),
     outbox: outboxReads(reader, clock),
     deadLetters: deadLetterReads(reader),
+    parked: parkedReads(reader),
   }
 }

@@ -1,15 +1,18 @@
 /**
- * Upkeep of a stream by its owner: the watchdog over its durables, and the retention of the outbox and the stream.
+ * Upkeep of a stream by its owner: the watchdog over its durables, the retention of the outbox and the stream, and what
+ * subscriptions that were away lack.
  *
  * An outbox row is deleted, and the stream purged up to it, only when every durable of the stream has an ack floor
- * past it in this incarnation and ten minutes, by the file's age, have passed since its publication. So as long as a row is
- * kept, the stream can be made anew from the outbox, and afterwards nobody needs it any more.
+ * past it in this incarnation, nobody is in arrears with it, and ten minutes, by the file's age, have passed since its
+ * publication. So as long as a row is kept, the stream can be made anew from the outbox, and afterwards nobody needs it
+ * any more.
  */
-import type { StreamDefinition } from '@checkout/contracts/topology.ts'
+import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
 import type { Logger } from 'pino'
-import type { Broker } from './broker.ts'
+import type { Arrears } from './arrears.ts'
+import type { Broker, DurableState, StreamState } from './broker.ts'
 import { keptAge, retentionStep } from './clean-up.ts'
 import { type Durables, floorOf } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
@@ -21,6 +24,14 @@ export const RETENTION_MS = 10 * 60 * 1000
 const EVERY_MS = 2_000
 /** Rows per transaction, so that cleaning up never holds a request back for long. */
 export const RETIRE_BATCH = 1_000
+/** Of what a subscription lacks, appended again at once: rows, and share of the stream. */
+const ARREARS_BATCH = { rows: 256, share: 1 / 8 }
+/** Rows looked through for those of a subject. */
+const ARREARS_SCAN = 1_000
+/** A reader that has less than this before it has room for more. */
+const ARREARS_PENDING = 64
+/** Pause between two rounds while somebody reads what it lacked. */
+const ARREARS_EVERY_MS = 50
 
 export interface UpkeepOptions {
   stream: StreamDefinition
@@ -35,45 +46,136 @@ export interface UpkeepOptions {
   retentionMs?: number
 }
 
-export function createUpkeep(options: UpkeepOptions): Duty {
+export interface Upkeep extends Duty {
+  /** The share of its size that the stream held when it was last looked at; 0 in an instance without the lease. */
+  fill(): number
+}
+
+export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { stream, outbox, write, broker, durables, relay, lease, clock, logger } = options
   const retentionMs = options.retentionMs ?? RETENTION_MS
   const retiredAge = keptAge(retentionMs, retentionStep(retentionMs))
 
   /** What was purged last: a purge that failed, or that a crash prevented, is made up for. */
   let purged = ''
+  let fill = 0
+  /** Durables that hold more than half of a stream, as far as the log was told. */
+  const warned = new Set<string>()
+  /** Per durable: how much was delivered when it was last looked at, and the newest row that was appended for it. */
+  const delivered = new Map<string, number>()
+  const appended = new Map<string, number>()
 
-  async function round(): Promise<boolean> {
+  const fence = () => write((tx) => tx.lease.assertHeld())
+
+  async function round(signal: AbortSignal): Promise<boolean> {
     if (!relay.inSync()) return false
+    const publishedId = outbox.lastPublication()?.lastId ?? 0
     // Read before the durables: what they have acknowledged by then is a lower bound.
     const before = await broker.stream(stream.name)
     const states = await durables.states()
     const after = await broker.stream(stream.name)
     const whole = after !== undefined && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
-    if (!before || !whole || after.incarnation !== outbox.incarnation()) {
+    // Before and after: else the floors may be those of another stream's durables.
+    if (!whole || before?.incarnation !== after.incarnation || after.incarnation !== outbox.incarnation()) {
       relay.resync()
       return false
     }
-    await write((tx) => tx.lease.assertHeld())
-    if (!(await durables.mend(states, after.lastSeq)) || !relay.inSync()) return false
-    return retire(floorOf(states, before.lastSeq))
+    fill = after.maxBytes > 0 ? after.bytes / after.maxBytes : 0
+    if (!(await durables.mend(states, after.lastSeq, fence)) || !relay.inSync()) return false
+    warn(states, after)
+    if (await retire(after.incarnation, floorOf(states, before.lastSeq))) return true
+    const reading = await settleArrears(states, after, publishedId)
+    if (reading) await clock.sleep(ARREARS_EVERY_MS, signal)
+    return reading
   }
 
-  async function retire(floor: number): Promise<boolean> {
+  async function retire(incarnation: string, floor: number): Promise<boolean> {
     const newest = outbox.newestRetirable(floor, retiredAge, RETIRE_BATCH)
     if (!newest) return false
     const deleted = await write((tx) => {
       tx.lease.assertHeld()
-      return tx.outbox.retire(newest.lastId, RETIRE_BATCH)
+      if (!tx.outbox.isOf(incarnation)) return undefined
+      tx.outbox.purging(newest.lastSeq)
+      const owed = tx.outbox.arrears.oldestId() ?? Number.POSITIVE_INFINITY
+      return tx.outbox.retire(Math.min(newest.lastId, owed - 1), RETIRE_BATCH)
     })
     if (deleted === RETIRE_BATCH) return true
-    const upTo = `${outbox.incarnation()} ${newest.lastSeq}`
-    if (upTo === purged) return false
+    const upTo = `${incarnation} ${newest.lastSeq}`
+    if (deleted === undefined || upTo === purged || outbox.incarnation() !== incarnation) return false
     // Keeps the message at lastSeq itself: the relay may need it to recognise its stream.
     await broker.purge(stream.name, newest.lastSeq)
     purged = upTo
     return false
   }
 
-  return createDuty({ name: `upkeep ${stream.name}`, everyMs: EVERY_MS, round, lease, clock, logger })
+  /** Says once that a subscription is about to lose its place in the stream: there is time to look why. */
+  function warn(
+    states: readonly (DurableState | undefined)[],
+    { firstSeq, lastSeq, bytes, maxBytes }: StreamState,
+  ): void {
+    const average = bytes / Math.max(1, lastSeq - firstSeq + 1)
+    for (const [i, { durable }] of durables.subscriptions.entries()) {
+      const unread = lastSeq - Math.max(floorOf([states[i]], lastSeq), firstSeq - 1)
+      if (unread * average < maxBytes / 4 && !outbox.arrears.first(durable)) warned.delete(durable)
+      if (unread * average > maxBytes / 2 && !warned.has(durable)) {
+        warned.add(durable)
+        logger.warn({ stream: stream.name, durable }, 'half of the stream waits for a subscription that does not read')
+      }
+    }
+  }
+
+  /** Appends again what those who read lack. Returns whether somebody does. */
+  async function settleArrears(
+    states: readonly (DurableState | undefined)[],
+    { incarnation, maxBytes }: StreamState,
+    publishedId: number,
+  ): Promise<boolean> {
+    let reading = false
+    for (const [i, subscription] of durables.subscriptions.entries()) {
+      const { durable } = subscription
+      const state = states[i]
+      const arrears = outbox.arrears.first(durable)
+      const alive = delivered.has(durable) && state?.deliveries !== delivered.get(durable)
+      if (state) delivered.set(durable, state.deliveries)
+      if (!state || !arrears) continue
+      const waiting = state.pending + state.ackPending
+      const published = (appended.get(durable) ?? 0) <= publishedId
+      // One that may be dead gets a single message to show that it is not: what it does not read takes others' room.
+      if (published && (waiting === 0 || (alive && waiting < ARREARS_PENDING))) {
+        const limit = alive ? { ...ARREARS_BATCH, bytes: maxBytes * ARREARS_BATCH.share } : { rows: 1, bytes: 0 }
+        await repeat(subscription, arrears, incarnation, limit)
+        reading = true
+      }
+      reading ||= alive
+    }
+    return reading
+  }
+
+  async function repeat(
+    { durable, subject }: Subscription,
+    arrears: Arrears,
+    incarnation: string,
+    limit: { rows: number; bytes: number },
+  ): Promise<void> {
+    const scanned = outbox.take(arrears.fromId - 1, ARREARS_SCAN).filter(({ id }) => id <= arrears.toId)
+    const own = scanned.filter(({ type }) => type === subject)
+    let bytes = 0
+    const batch = own.filter(({ event }, n) => {
+      bytes += event.length
+      return n === 0 || (n < limit.rows && bytes <= limit.bytes)
+    })
+    const all = batch.length === own.length
+    const upToId = all ? (scanned.length < ARREARS_SCAN ? arrears.toId : (scanned.at(-1)?.id ?? 0)) : batch.at(-1)?.id
+    await write((tx) => {
+      tx.lease.assertHeld()
+      if (!tx.outbox.isOf(incarnation) || !tx.outbox.arrears.settle(arrears, upToId ?? 0)) return
+      if (batch.length > 0) appended.set(durable, tx.outbox.repeat(batch))
+    })
+    if (!outbox.arrears.first(durable)) {
+      logger.info({ stream: stream.name, durable }, 'a subscription has got everything that it lacked')
+    }
+  }
+
+  const duty = createDuty({ name: `upkeep ${stream.name}`, everyMs: EVERY_MS, round, lease, clock, logger })
+  return { ...duty, fill: () => (lease.held() ? fill : 0) }
 }

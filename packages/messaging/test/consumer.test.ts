@@ -96,71 +96,6 @@ t.test('acknowledges only what another connection to the file can see', async (t
   })
 })
 
-t.test('a handler that always fails: ten attempts with growing pauses, then a dead letter; others pass', async (t) => {
-  await withSetting(t, async (s) => {
-    const bad = uuidv7()
-    let calls = 0
-    const pauses: number[] = []
-    const life = await s.till({
-      // A fiftieth of the pauses: what matters here is that they grow.
-      wrap: (broker) =>
-        onEachDelivery(broker, (delivery) => ({
-          ...copy(delivery),
-          nak(ms) {
-            pauses.push(ms)
-            delivery.nak(ms / 50)
-          },
-        })),
-      handlers: {
-        ...tillHandlers,
-        'orders.created.v1': (tx, event, arrival) => {
-          tillHandlers['orders.created.v1']?.(tx, event, arrival)
-          if (event.data.orderId !== bad) return
-          calls += 1
-          throw new Error('no such price')
-        },
-      },
-    })
-    const good = ids(50)
-    await s.emit([...good.slice(0, 25), bad, ...good.slice(25)])
-    const { deadLetters } = life.store.read
-    await eventually(() => deadLetters.count() === 1, { what: 'the dead letter' })
-    await eventually(() => s.publisher.messaging.backlogsEmpty(['orders.created.v1']), { what: 'nothing left' })
-    const [row] = deadLetters.list(Number.MAX_SAFE_INTEGER, 10)
-    t.match(row, { consumer: DURABLE, error: 'no such price', attempts: 10, subject: 'orders.created.v1' })
-    t.equal(JSON.parse(row?.message ?? '').data.orderId, bad)
-    t.equal(row?.eventKey, JSON.parse(row?.message ?? '').id, 'unique by the event id')
-    t.equal(JSON.parse(row?.headers ?? '')['Content-Type'], 'application/cloudevents+json')
-    t.equal(calls, 10)
-    t.strictSame(pauses, [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000])
-    t.equal(s.effects().size, 50, 'the good ones')
-    t.notOk(s.effects().has(bad), 'of the failed attempts nothing is left')
-    t.equal(query(tillFile(s.dir), 'SELECT 1 FROM inbox WHERE event_id = ?', row?.eventKey).length, 0, 'not claimed')
-    t.equal(query(tillFile(s.dir), 'SELECT 1 FROM handler_failures').length, 0)
-  })
-})
-
-t.test('a handler that fails a few times: it works in the end, and its failures are forgotten', async (t) => {
-  await withSetting(t, async (s) => {
-    let calls = 0
-    const life = await s.till({
-      handlers: {
-        ...tillHandlers,
-        'orders.created.v1': (tx, event, arrival) => {
-          if (++calls <= 3) throw new Error('not yet')
-          return tillHandlers['orders.created.v1']?.(tx, event, arrival)
-        },
-      },
-    })
-    const [orderId = ''] = ids(1)
-    await s.emit([orderId])
-    await eventually(() => s.effects().get(orderId) === 1, { what: 'its effect' })
-    t.equal(calls, 4)
-    t.equal(life.store.read.deadLetters.count(), 0)
-    t.equal(query(tillFile(s.dir), 'SELECT 1 FROM handler_failures').length, 0)
-  })
-})
-
 t.test('a full disk: consuming pauses, nothing is counted or dead-lettered, and it goes on afterwards', async (t) => {
   await withSetting(t, async (s) => {
     let writer: Connection | undefined
@@ -186,7 +121,7 @@ t.test('a full disk: consuming pauses, nothing is counted or dead-lettered, and 
       'once',
     )
     t.equal(life.store.read.deadLetters.count(), 0)
-    t.equal(query(tillFile(s.dir), 'SELECT 1 FROM handler_failures').length, 0, 'no failure was counted')
+    t.equal(query(tillFile(s.dir), 'SELECT 1 FROM parked').length, 0, 'no failure was counted')
   })
 })
 

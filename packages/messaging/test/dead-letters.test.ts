@@ -6,7 +6,6 @@ import t, { type Test } from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'
 import { adminSchemas, registerDeadLetters } from '../src/admin.ts'
 import type { Handlers } from '../src/consumer.ts'
-import { copy, onEachDelivery } from './delivery-suite.ts'
 import { openPublisherStore, query, recordingLogger, startLife, withStage } from './support/life.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
 
@@ -56,8 +55,7 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
       url,
       store,
       handlers,
-      // Without the pauses between the ten attempts.
-      wrap: (broker) => onEachDelivery(broker, (delivery) => ({ ...copy(delivery), nak: () => delivery.nak(1) })),
+      retryMs: 1,
     })
     atEnd(till.stop)
     const app = await buildHttp({ logger: recordingLogger().logger, schemas: adminSchemas })

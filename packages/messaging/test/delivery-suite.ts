@@ -350,7 +350,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
       other.close()
     }
     await s.settled(orderIds)
-    t.strictSame(query(cut.file(s.dir), 'SELECT * FROM handler_failures'), [], 'no failure was counted')
+    t.strictSame(query(cut.file(s.dir), 'SELECT * FROM parked'), [], 'no failure was counted')
   })
 
   scene('poison among good ones: each becomes a dead letter, and blocks nobody', async (t, s) => {

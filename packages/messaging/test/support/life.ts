@@ -49,13 +49,23 @@ export interface LifeOptions<Tx extends MessagingTx> {
   /** Puts something between the messaging and NATS. */
   wrap?: (broker: JetStreamBroker) => Broker
   retentionMs?: number
+  retryMs?: number
   streamMaxBytes?: number
   clock?: Clock
 }
 
 /** Resolves when it is connected; so the nats-server must be up. */
 export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>): Promise<Life<Tx>> {
-  const { service, url, store, handlers, wrap = (b) => b, retentionMs, streamMaxBytes = STREAM_MAX_BYTES } = options
+  const {
+    service,
+    url,
+    store,
+    handlers,
+    wrap = (b) => b,
+    retentionMs,
+    retryMs,
+    streamMaxBytes = STREAM_MAX_BYTES,
+  } = options
   const { logger, logs } = recordingLogger()
   const connection = createJetStreamBroker({ url, name: service, streamMaxBytes })
   const broker = wrap(connection)
@@ -67,6 +77,7 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     clock: options.clock ?? systemClock,
     logger,
     ...(retentionMs === undefined ? {} : { retentionMs }),
+    ...(retryMs === undefined ? {} : { retryMs }),
   })
   messaging.start()
   await connection.connect()

@@ -1,0 +1,110 @@
+/**
+ * Arrears: which outbox rows the stream no longer has although a subscription has not acknowledged them. A stream that
+ * gets full makes room for those who read; what a durable had not read by then is noted here, kept in the outbox, and
+ * appended to it again once the durable reads.
+ */
+import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+export const arrearsMigrations: readonly Migration[] = [
+  {
+    name: 'arrears/1',
+    sql: `
+      CREATE TABLE arrears (
+        durable TEXT NOT NULL,
+        from_id INTEGER NOT NULL, -- outbox ids, both included
+        to_id INTEGER NOT NULL,
+        PRIMARY KEY (durable, from_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX arrears_from_id ON arrears (from_id);
+      -- Messages of the stream before this sequence may have been purged by us.
+      ALTER TABLE stream_incarnation ADD COLUMN purged_to INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX publications_last_seq ON publications (last_seq);`,
+  },
+]
+
+export const arrearsTable = sqliteTable(
+  'arrears',
+  { durable: text('durable').notNull(), fromId: integer('from_id').notNull(), toId: integer('to_id').notNull() },
+  (t) => [primaryKey({ columns: [t.durable, t.fromId] }), index('arrears_from_id').on(t.fromId)],
+)
+
+/** Outbox ids `fromId…toId`, of which the durable may lack those of its subject. */
+export type Arrears = typeof arrearsTable.$inferSelect
+
+export function arrearsWrites(writer: Connection) {
+  const db = drizzle(writer)
+  const p = sql.placeholder
+  const insert = db
+    .insert(arrearsTable)
+    .values({ durable: p('durable'), fromId: p('fromId'), toId: p('toId') })
+    .prepare()
+  const takeTouching = db
+    .delete(arrearsTable)
+    .where(
+      and(
+        eq(arrearsTable.durable, p('durable')),
+        lte(arrearsTable.fromId, sql`${p('toId')} + 1`),
+        gte(arrearsTable.toId, sql`${p('fromId')} - 1`),
+      ),
+    )
+    .returning()
+    .prepare()
+  const remove = db
+    .delete(arrearsTable)
+    .where(and(eq(arrearsTable.durable, p('durable')), eq(arrearsTable.fromId, p('fromId'))))
+    .prepare()
+  const clear = db.delete(arrearsTable).prepare()
+  const oldest = db
+    .select({ id: sql<number | null>`min(${arrearsTable.fromId})` })
+    .from(arrearsTable)
+    .prepare()
+  return {
+    /** Joins what overlaps or touches. */
+    note(arrears: Arrears): void {
+      const joined = [arrears, ...takeTouching.all(arrears)]
+      insert.run({
+        durable: arrears.durable,
+        fromId: Math.min(...joined.map(({ fromId }) => fromId)),
+        toId: Math.max(...joined.map(({ toId }) => toId)),
+      })
+    },
+    /** Settles them up to an id. False, and nothing done, when they are not there any more. */
+    settle(arrears: Arrears, upToId: number): boolean {
+      if (remove.run(arrears).changes === 0) return false
+      if (upToId < arrears.toId) insert.run({ ...arrears, fromId: upToId + 1 })
+      return true
+    },
+    clear: (): void => void clear.run(),
+    /** Rows from this id on may be in somebody's arrears. */
+    oldestId: (): number | undefined => oldest.get()?.id ?? undefined,
+  }
+}
+
+export function arrearsReads(reader: Connection) {
+  const db = drizzle(reader)
+  const p = sql.placeholder
+  const first = db
+    .select()
+    .from(arrearsTable)
+    .where(eq(arrearsTable.durable, p('durable')))
+    .orderBy(asc(arrearsTable.fromId))
+    .limit(1)
+    .prepare()
+  const spans = db
+    .select({
+      durable: arrearsTable.durable,
+      rows: sql<number>`sum(${arrearsTable.toId} - ${arrearsTable.fromId} + 1)`,
+    })
+    .from(arrearsTable)
+    .groupBy(arrearsTable.durable)
+    .prepare()
+  return {
+    /** The oldest of a durable. */
+    first: (durable: string): Arrears | undefined => first.get({ durable }),
+    /** How many rows may be missing, by durable. An upper bound: rows of other subjects are counted too. */
+    spans: (): { durable: string; rows: number }[] => spans.all(),
+  }
+}

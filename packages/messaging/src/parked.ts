@@ -1,0 +1,132 @@
+/**
+ * Parked messages: the handler failed, the message is kept in the service's file and acknowledged, and tried again from
+ * there. So it holds no place among the unacknowledged messages of its durable, where a few thousand failing ones would
+ * keep good ones from being delivered.
+ *
+ * A row that failed again is written anew: ids say in which order the rows failed last, and are never used twice.
+ */
+import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { and, asc, eq, lte, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { deadLettersTable } from './dead-letters.ts'
+
+export const parkedMigrations: readonly Migration[] = [
+  {
+    name: 'parked/1',
+    // handler_failures counted the attempts of messages that waited in the stream; nobody needs its rows any more. The
+    // table stays for an older instance that may be running on the file.
+    sql: `
+      CREATE TABLE parked (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        consumer TEXT NOT NULL,
+        event_key TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        message TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        stream_seq INTEGER NOT NULL,
+        deliveries INTEGER NOT NULL, -- of the message, when it was parked
+        attempts INTEGER NOT NULL,
+        UNIQUE (consumer, event_key)
+      ) STRICT;
+      CREATE INDEX parked_attempts ON parked (attempts);
+      DELETE FROM handler_failures;`,
+  },
+]
+
+export const parkedTable = sqliteTable('parked', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  consumer: text('consumer').notNull(),
+  eventKey: text('event_key').notNull(),
+  subject: text('subject').notNull(),
+  message: text('message').notNull(),
+  headers: text('headers').notNull(),
+  streamSeq: integer('stream_seq').notNull(),
+  deliveries: integer('deliveries').notNull(),
+  attempts: integer('attempts').notNull(),
+})
+
+export type ParkedRow = typeof parkedTable.$inferSelect
+export type NewParked = Omit<ParkedRow, 'id'>
+
+export type ParkedWrites = ReturnType<typeof parkedWrites>
+
+export function parkedWrites(writer: Connection) {
+  const db = drizzle(writer)
+  const p = sql.placeholder
+  const insert = db
+    .insert(parkedTable)
+    .values({
+      consumer: p('consumer'),
+      eventKey: p('eventKey'),
+      subject: p('subject'),
+      message: p('message'),
+      headers: p('headers'),
+      streamSeq: p('streamSeq'),
+      deliveries: p('deliveries'),
+      attempts: p('attempts'),
+    })
+    .onConflictDoNothing()
+    .prepare()
+  const dead = db
+    .select({ seq: deadLettersTable.seq })
+    .from(deadLettersTable)
+    .where(and(eq(deadLettersTable.consumer, p('consumer')), eq(deadLettersTable.eventKey, p('eventKey'))))
+    .prepare()
+  const one = db
+    .select({ id: parkedTable.id })
+    .from(parkedTable)
+    .where(and(eq(parkedTable.consumer, p('consumer')), eq(parkedTable.eventKey, p('eventKey'))))
+    .prepare()
+  const remove = db
+    .delete(parkedTable)
+    .where(eq(parkedTable.id, p('id')))
+    .prepare()
+  return {
+    /** Keeps the message, unless it is kept already, here or as a dead letter: then nothing is counted. */
+    add(message: NewParked): void {
+      const { consumer, eventKey } = message
+      if (!dead.get({ consumer, eventKey })) insert.run(message)
+    },
+    has: (consumer: string, eventKey: string): boolean => one.get({ consumer, eventKey }) !== undefined,
+    /** Returns whether it was there. */
+    remove: (id: number): boolean => remove.run({ id }).changes === 1,
+    /** Writes something that needs pages of its own, so that a full disk shows, and deletes it again. */
+    probe(): void {
+      const { lastInsertRowid } = insert.run({ ...PROBE, consumer: 'probe' })
+      remove.run({ id: lastInsertRowid })
+    },
+  }
+}
+
+const PROBE = {
+  eventKey: 'probe',
+  subject: '',
+  message: 'probe'.repeat(4_000),
+  headers: '',
+  streamSeq: 0,
+  deliveries: 0,
+  attempts: 0,
+}
+
+export function parkedReads(reader: Connection) {
+  const db = drizzle(reader)
+  const p = sql.placeholder
+  const newest = db
+    .select({ id: sql<number | null>`max(${parkedTable.id})` })
+    .from(parkedTable)
+    .prepare()
+  const failed = db
+    .select()
+    .from(parkedTable)
+    .where(and(eq(parkedTable.attempts, p('attempts')), lte(parkedTable.id, p('upTo'))))
+    .orderBy(asc(parkedTable.id))
+    .limit(p('limit'))
+    .prepare()
+  return {
+    /** The id of the row that failed last; undefined when nothing is parked. */
+    newest: (): number | undefined => newest.get()?.id ?? undefined,
+    /** Rows with that many failures and an id up to `upTo`, longest waiting first. */
+    failed: (attempts: number, upTo: number, limit: number): ParkedRow[] => failed.all({ attempts, upTo, limit }),
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Room in the stream. A stream holds `maxBytes` at most and refuses what is more, so a subscription that stays down
+ * would in time stop the others. Therefore, before it publishes, the relay sees to it that there is room: the oldest
+ * messages give way. What every durable has acknowledged goes first; what one has not becomes its arrears, noted in the
+ * file before it is purged. The outbox keeps those rows.
+ *
+ * The noting comes before the purge, and from floors that were read before it, because the server moves a durable's
+ * acknowledgement floor over what is purged: afterwards nobody could tell what was read.
+ */
+import type { StreamDefinition } from '@checkout/contracts/topology.ts'
+import type { Clock } from '@checkout/service/clock.ts'
+import type { LeaseWrites } from '@checkout/service/lease.ts'
+import type { Logger } from 'pino'
+import type { Broker, StreamState } from './broker.ts'
+import type { Durables } from './durables.ts'
+import type { OutboxReads, OutboxRow, OutboxWrites } from './outbox.ts'
+
+/** Shares of the stream's size: where room is made, how much is then left, what is worth a purge, what a batch may take. */
+const SHORT = 3 / 4
+const LEFT = 1 / 2
+const WORTH = 1 / 8
+const BATCH = 1 / 8
+/** How long readers that are behind may make room themselves before it is made at their cost. */
+const PATIENCE_MS = 1_000
+/** Headers, subject and the store's own of a message, at most; without the traceparent it is less. */
+const OVERHEAD_BYTES = 360
+
+export interface RoomOptions {
+  stream: StreamDefinition
+  outbox: OutboxReads
+  write: <T>(work: (tx: { outbox: OutboxWrites; lease: LeaseWrites }) => T) => Promise<T>
+  broker: Broker
+  durables: Durables
+  clock: Clock
+  logger: Logger
+}
+
+export type Room = ReturnType<typeof createRoom>
+
+export function createRoom({ stream, outbox, write, broker, durables, clock, logger }: RoomOptions) {
+  /** What the stream holds when its last sequence is `seq`, bytes; estimated upwards since it was last asked. */
+  let known: { seq: number; bytes: number; maxBytes: number } | undefined
+  let shortSince: number | undefined
+  /** Durables for which nobody waits any more, until they have caught up. */
+  const givenUp = new Set<string>()
+
+  async function admit(rows: readonly OutboxRow[], afterSeq: number): Promise<readonly OutboxRow[]> {
+    if (known?.seq !== afterSeq) known = undefined
+    known ??= await look(afterSeq)
+    let batch = fitting(rows, known.maxBytes)
+    if (known.bytes + batch.bytes > known.maxBytes * SHORT) {
+      await makeRoom(batch.bytes)
+      known = await look(afterSeq)
+      batch = fitting(rows, known.maxBytes)
+      if (known.bytes + batch.bytes > known.maxBytes) return []
+    }
+    known = { ...known, seq: afterSeq + batch.rows.length, bytes: known.bytes + batch.bytes }
+    return batch.rows
+  }
+
+  async function look(seq: number) {
+    const { bytes, maxBytes } = await existing()
+    return { seq, bytes, maxBytes }
+  }
+
+  async function existing(): Promise<StreamState> {
+    const state = await broker.stream(stream.name)
+    if (!state || state.incarnation !== outbox.incarnation()) throw new Error('the stream is not the one published to')
+    return state
+  }
+
+  async function makeRoom(needed: number): Promise<void> {
+    const before = await existing()
+    const states = await durables.states()
+    await existing()
+    if (states.some((state) => !state)) return // the upkeep makes it anew, and it wants to read what is there
+    const { firstSeq, lastSeq, bytes, maxBytes } = before
+    const average = bytes / Math.max(1, lastSeq - firstSeq + 1)
+    // The last recorded message stays: the relay recognises its stream by it.
+    const newest = outbox.lastPublication()?.lastSeq ?? firstSeq
+    const target = Math.min(firstSeq + Math.ceil((bytes + needed - maxBytes * LEFT) / average), newest)
+    const readers = durables.subscriptions.map(({ durable }, i) => {
+      const state = states[i]
+      const done = !state || (state.pending === 0 && state.ackPending === 0)
+      return { durable, unread: done ? lastSeq + 1 : Math.max(state.ackFloor + 1, firstSeq) }
+    })
+    for (const { durable, unread } of readers) if (unread >= target) givenUp.delete(durable)
+
+    let upTo = Math.min(target, ...readers.filter(({ durable }) => !givenUp.has(durable)).map(({ unread }) => unread))
+    if ((upTo - firstSeq) * average < Math.min(maxBytes * WORTH, (target - firstSeq) * average)) {
+      shortSince ??= clock.monotonic()
+      if (clock.monotonic() - shortSince < PATIENCE_MS) return
+      for (const { durable, unread } of readers) if (unread < target) givenUp.add(durable)
+      upTo = target
+    }
+    shortSince = undefined
+    if (upTo > firstSeq) await purge(readers, upTo)
+  }
+
+  /** Purges what is before `upTo`, having noted what of that each durable has not read. */
+  async function purge(readers: readonly { durable: string; unread: number }[], upTo: number): Promise<void> {
+    const behind = readers.filter(({ unread }) => unread < upTo)
+    const toId = outbox.idAt(upTo - 1)
+    const inArrears = new Set(outbox.arrears.spans().map(({ durable }) => durable))
+    await write((tx) => {
+      tx.lease.assertHeld()
+      for (const { durable, unread } of behind) {
+        if (toId !== undefined) tx.outbox.arrears.note({ durable, fromId: outbox.idAt(unread) ?? 0, toId })
+      }
+      tx.outbox.purging(upTo)
+    })
+    for (const { durable } of behind) {
+      if (inArrears.has(durable)) continue
+      logger.warn(
+        { stream: stream.name, durable },
+        'the stream makes room: a subscription is in arrears, kept in the outbox',
+      )
+    }
+    await broker.purge(stream.name, upTo)
+  }
+
+  return {
+    /**
+     * The first of these rows that may be published now behind the sequence `afterSeq`; none while the stream is full
+     * and readers that are behind have a moment left.
+     */
+    admit,
+  }
+}
+
+function fitting(rows: readonly OutboxRow[], maxBytes: number): { rows: readonly OutboxRow[]; bytes: number } {
+  let bytes = 0
+  let count = 0
+  for (const row of rows) {
+    const size = Buffer.byteLength(row.event) + OVERHEAD_BYTES
+    if (count > 0 && bytes + size > maxBytes * BATCH) break
+    bytes += size
+    count += 1
+  }
+  return { rows: count === rows.length ? rows : rows.slice(0, count), bytes }
+}
