@@ -29,14 +29,16 @@ t.test('amounts as people write them, exact to the last unit', async (t) => {
 })
 
 t.test('amounts have the digits of ISO 4217 in every currency, the same as in the web UI', async (t) => {
+  const wrong: string[] = []
   for (const currency of currencyCodes) {
     for (const amount of [1, 149_900, MAX_AMOUNT, Number.MAX_SAFE_INTEGER]) {
       const text = majorUnits(amount, currency)
-      t.equal(text.replaceAll(',', ''), `${currency} ${decimalOf(amount, currency)}`)
+      if (text.replaceAll(',', '') !== `${currency} ${decimalOf(amount, currency)}`) wrong.push(text)
       const shown = formatMoney(amount, currency, 'en')
-      t.ok(shown.endsWith(text.slice(4)), `${shown} in the web UI, ${text} in a letter`)
+      if (!shown.endsWith(text.slice(4))) wrong.push(`${shown} in the web UI, ${text} in a letter`)
     }
   }
+  t.strictSame(wrong, [])
 })
 
 t.test('currencies whose everyday prices have fewer decimals than their money', async (t) => {

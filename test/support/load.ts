@@ -81,7 +81,7 @@ interface Request {
   end?: 'paid' | 'failed'
 }
 
-export function startLoad({ t, url, seed, claims, users, connections = 8, paceMs = 50 }: LoadOptions): Load {
+export function startLoad({ t, url, seed, claims, users, connections = 4, paceMs = 50 }: LoadOptions): Load {
   const random = seededRandom(seed)
   const below = (n: number) => Math.floor(random() * n)
   const counts: Record<string, number> = {}

@@ -15,7 +15,7 @@ import { assertNoErrors, client, withSystem } from '../support/system.ts'
 /** Before the lock and after it. Nothing depends on how many they are. */
 const REQUESTS = 100
 /** At least as many writes as there are clients were refused. */
-const REFUSED = 8
+const REFUSED = 4
 const services = ['orders', 'payments', 'notifications'] as const
 
 t.test('a locked file', async (t) => {

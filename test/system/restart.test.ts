@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import t from 'tap'
 import { startSystem } from '../../scripts/system.ts'
 import { eventually } from '../support/eventually.ts'
@@ -36,5 +37,11 @@ t.test('three runs over one folder: the streams are made once', async (t) => {
 t.test('data of another currency is refused at start', async (t) => {
   await t.rejects(start({ CURRENCY: 'USD' }), {
     message: /CURRENCY is USD, but the data in .* is in RUB: set CURRENCY=RUB, or DATA_DIR to another folder/,
+  })
+  // As an earlier release took it: three letters that are no currency's.
+  new Database(join(dataDir, 'orders.sqlite')).exec("UPDATE deployment SET currency = 'ABC'").close()
+  await t.rejects(start({ CURRENCY: 'ABC' }), { message: /CURRENCY must be the ISO 4217 code .* but is "ABC"/ })
+  await t.rejects(start(), {
+    message: /the data in .* is in ABC, which is no currency .*: set DATA_DIR to another folder/,
   })
 })

@@ -2,6 +2,7 @@
  * What a file was made for. Amounts are meaningless without their currency, and a deployment has one: a file that holds
  * another's money must not be served under this one's.
  */
+import { isCurrency } from '@checkout/contracts/currencies.ts'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { BAD_CONFIG } from './exit-codes.ts'
@@ -43,8 +44,9 @@ export async function requireCurrency(
 ): Promise<void> {
   const kept = await store.write((tx) => tx.deployment.currency(currency))
   if (kept === currency) return
-  process.stderr.write(
-    `CURRENCY is ${currency}, but the data in ${dataDir} is in ${kept}: set CURRENCY=${kept}, or DATA_DIR to another folder.\n`,
-  )
+  const remedy = isCurrency(kept)
+    ? `: set CURRENCY=${kept}, or DATA_DIR to another folder`
+    : `, which is no currency with a minor unit: set DATA_DIR to another folder`
+  process.stderr.write(`CURRENCY is ${currency}, but the data in ${dataDir} is in ${kept}${remedy}.\n`)
   process.exit(BAD_CONFIG)
 }
