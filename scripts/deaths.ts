@@ -70,7 +70,8 @@ function lastErrors(file: string, offset: number): string[] {
 }
 
 /** What says nothing about the cause: stack frames, Node's own epilogue, nats-server's information lines. */
-const noise = /^\s*at |^Node\.js v|^\s*[\^}{)\]]*\s*$|^node:internal|^\s+(code|throw)\b|requireStack|\[INF\]|Plaintext passwords detected/
+const noise =
+  /^\s*at |^Node\.js v|^\s*[\^}{)\]]*\s*$|^node:internal|^\s+(code|throw)\b|requireStack|\[INF\]|Plaintext passwords detected/
 
 function readable(line: string): string {
   if (!line.startsWith('{')) return noise.test(line) ? '' : line.trimEnd().slice(0, 200)
