@@ -146,7 +146,7 @@ export interface BrokerWatch {
  * no room for its files, because it would hang again.
  */
 export function watchBroker(
-  server: ManagedProcess,
+  server: Pick<ManagedProcess, 'name' | 'instance' | 'pid' | 'kill'>,
   { url, storeDir, log }: { url: string; storeDir: string; log: (line: string) => void },
 ): BrokerWatch {
   const stopped = new AbortController()

@@ -17,12 +17,22 @@ const reasons: Readonly<Record<string, string>> = {
 export function assertRoom(folder: string): void {
   const probe = join(folder, `.room-${process.pid}`)
   try {
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(probe, Buffer.alloc(PROBE_BYTES))
+    makeFolder(folder)
+    try {
+      writeFileSync(probe, Buffer.alloc(PROBE_BYTES))
+    } finally {
+      rmSync(probe, { force: true })
+    }
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
     throw new Error(`${folder} cannot be written: ${reasons[code] ?? message}`)
-  } finally {
-    rmSync(probe, { force: true })
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch {
+    mkdirSync(folder) // on a read-only file system only this one tells the cause
   }
 }

@@ -53,25 +53,28 @@ async function main(): Promise<number> {
 
 const withoutPassword = (urls: string) => urls.replaceAll(/\/\/[^/\s,]*@/g, '//')
 
-/** Whether orders-service is connected to the broker; it gets a moment for that. */
-async function brokerAnswers({ url }: System): Promise<boolean> {
-  for (let attempt = 0; attempt < 20; attempt += 1) {
-    const status = (await (await fetch(`${url}/status/orders`)).json()) as { nats?: string }
-    if (status.nats === 'ok') return true
-    await delay(100)
+type Status = { nats?: string; natsProblem?: string | null }
+
+async function statusOf(url: string, part: string): Promise<Status | undefined> {
+  try {
+    return (await (await fetch(`${url}/status/${part}`)).json()) as Status
+  } catch {
+    return undefined // it is being stopped already
   }
-  return false
 }
 
-/** What the services say about the broker, each thing once. */
-async function brokerProblems({ url }: System): Promise<string[]> {
-  const problems = await Promise.all(
-    ['orders', 'payments', 'notifications'].map(async (part) => {
-      const response = await fetch(`${url}/status/${part}`).catch(() => undefined)
-      return response?.ok ? ((await response.json()) as { natsProblem?: string | null }).natsProblem : undefined
-    }),
-  )
-  return [...new Set(problems.filter((problem) => typeof problem === 'string'))]
+/** What the services say about the broker, for people, each thing once; they get a moment to connect. */
+async function brokerTrouble({ url }: System): Promise<string[]> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const statuses = await Promise.all(['orders', 'payments', 'notifications'].map((part) => statusOf(url, part)))
+    const problems = new Set(
+      statuses.map((status) => status?.natsProblem).filter((problem) => typeof problem === 'string'),
+    )
+    if (problems.size > 0) return [...problems].map((problem) => `The broker is not as it should be: ${problem}`)
+    if (statuses.every((status) => status?.nats === 'ok')) return []
+    await delay(100)
+  }
+  return ['The broker DOES NOT ANSWER: orders are taken and stay pending until it does.']
 }
 
 async function printReady(system: System, dataDir: string) {
@@ -85,10 +88,7 @@ async function printReady(system: System, dataDir: string) {
   const passwords = short(passwordsFile(resolve(root, dataDir)))
   const how = nats ? `: everything may user admin, password NATS_ADMIN_PASSWORD in ${passwords}` : ' (not started here)'
   say(`  broker             ${withoutPassword(system.natsUrl)}${how}`)
-  if (!nats && !(await brokerAnswers(system))) {
-    say('  The broker DOES NOT ANSWER: orders are taken and stay pending until it does.')
-  }
-  for (const problem of await brokerProblems(system)) say(`  The broker is not as it should be: ${problem}`)
+  for (const line of await brokerTrouble(system)) say(`  ${line}`)
   say('Ctrl-C stops it.')
   say()
 }
