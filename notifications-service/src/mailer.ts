@@ -18,6 +18,11 @@ const RETRY_MS = { first: 1_000, longest: 15 * 60_000 }
 const MAX_ATTEMPTS = 110
 const SMTP_TIMEOUT_MS = 10_000
 const MAIL_EVERY_MS = 1_000
+/**
+ * Nobody else mails a letter for so long after one began to: a holder that loses the lease while the server takes its
+ * time still has the letter on the way. After a crash it waits as long.
+ */
+const CLAIM_MS = 60_000
 /** How long a stopping service waits for the mail server's answer. */
 const STOP_WAIT_MS = 2_000
 
@@ -85,12 +90,14 @@ export function createMailer(options: {
       for (let n = 0; n < BATCH; n += 1) {
         if (signal.aborted) return false
         // A commit wakes the mailer, also its own: with nothing to send it must not make one.
-        if (store.read.letters.dueMail(schedule.now(), 1).length === 0) return false
-        // Under the lease, and only then read: what another holder has mailed meanwhile is not due any more.
-        await store.write((tx) => tx.lease.assertHeld())
         const [letter] = store.read.letters.dueMail(schedule.now(), 1)
         if (!letter) return false
-        await send(letter, signal)
+        // Under the lease: what another holder has mailed meanwhile, or is mailing, is not due any more.
+        const claimed = await store.write((tx) => {
+          tx.lease.assertHeld()
+          return tx.letters.claim(letter, schedule.now(), schedule.now() + CLAIM_MS)
+        })
+        if (claimed) await send(letter, signal)
       }
       return true
     },

@@ -205,6 +205,85 @@ t.test('the lease is lost while the mail server answers: the letter is marked se
   test.equal(smtp.mails.length, 1)
 })
 
+/** A mail server whose answer about the first recipient waits, and two stores on the file, as two instances have. */
+async function twoMailers(test: Test, answer: (attempt: number) => number | undefined) {
+  const { store, dataDir } = openFile(test)
+  const { store: other } = openFile(test, dataDir)
+  let asked = 0
+  let goOn = () => {}
+  const waiting = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const server = new SMTPServer({
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    async onRcptTo(_address, _session, done) {
+      const attempt = ++asked
+      if (attempt === 1) await waiting
+      const responseCode = answer(attempt)
+      done(responseCode === undefined ? null : Object.assign(new Error('refused'), { responseCode }))
+    },
+    onData(stream, _session, done) {
+      stream.resume()
+      stream.on('end', () => {
+        mails += 1
+        done()
+      })
+    },
+  })
+  let mails = 0
+  server.on('error', () => undefined)
+  server.listen(0, '127.0.0.1')
+  await once(server.server, 'listening')
+  test.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
+  test.teardown(() => goOn())
+  const url = `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`
+  await writeTo(store, 'ada', 'ada@example.com')
+  const first = await start(store, url)
+  const sending = first.round(signal).catch((error) => test.match(error, /lease/)) // for the next letter
+  await eventually(() => asked === 1, { what: 'the first mailer is about to send' })
+  return {
+    /** The other instance takes the lease over: the holder could not renew it, and lives. */
+    async takeOver(schedule: Schedule = { now: () => 0 }) {
+      const second = await start(other, url, { schedule })
+      test.teardown(second.close)
+      return second
+    },
+    async goOn() {
+      goOn()
+      await sending
+      first.close()
+    },
+    mail: () => store.read.letters.list('ada', 10, 1)[0]?.mail,
+    mails: () => mails,
+  }
+}
+
+t.test(
+  'the lease is lost while the server thinks about a letter: the next holder does not mail it too',
+  async (test) => {
+    const m = await twoMailers(test, () => undefined)
+    const second = await m.takeOver()
+    await second.round(signal)
+    await m.goOn()
+    await second.round(signal)
+    test.equal(m.mails(), 1)
+    test.equal(m.mail(), 'sent')
+  },
+)
+
+t.test(
+  '… and when that one gave the letter up, as after a long standstill: a mail that is out is sent',
+  async (test) => {
+    const m = await twoMailers(test, (attempt) => (attempt === 1 ? undefined : 550))
+    const second = await m.takeOver({ now: () => 3_600_000 })
+    await second.round(signal)
+    test.equal(m.mail(), 'failed')
+    await m.goOn()
+    test.equal(m.mails(), 1)
+    test.equal(m.mail(), 'sent')
+  },
+)
+
 t.test('three instances, two of them killed: each mail comes, and only one under way comes twice', async (test) => {
   const { store, dataDir } = openFile(test)
   const mails: (Mail & { by: number })[] = []
@@ -228,8 +307,9 @@ t.test('three instances, two of them killed: each mail comes, and only one under
     for (const user of some) await writeTo(store, user, `${user}@example.com`)
   }
   const isSent = (user: string) => store.read.letters.list(user, 10, 1)[0]?.mail === 'sent'
+  // The letter that was under way waits a minute: until then the killed one might still be mailing it.
   const areSent = (some: string[]) =>
-    eventually(() => some.every(isSent), { what: `${some.length} letters are marked sent`, deadlineMs: 60_000 })
+    eventually(() => some.every(isSent), { what: `${some.length} letters are marked sent`, deadlineMs: 150_000 })
   /** Each may come with one mail too many: that of a letter that was under way. */
   const handovers = () => mails.filter(({ by }, i) => i > 0 && by !== mails[i - 1]?.by).length
   const tooMany = () => mails.length - new Set(mails.map(({ to }) => to)).size

@@ -62,10 +62,17 @@ export function letterWrites(writer: Connection) {
     .where(eq(addressing.userId, p('userId')))
     .prepare()
   const key = and(eq(letters.userId, p('userId')), eq(letters.seq, p('seq')), sql`${letters.mail} = 'queued'`)
+  const claim = db
+    .update(letters)
+    .set({ mailDueAt: sql`${p('until')}` })
+    .where(and(key, lte(letters.mailDueAt, p('now'))))
+    .prepare()
   const sent = db
     .update(letters)
     .set({ mail: sql`'sent'`, sentAt: sql`${p('sentAt')}`, mailAttempts: sql`${letters.mailAttempts} + 1` })
-    .where(key)
+    .where(
+      and(eq(letters.userId, p('userId')), eq(letters.seq, p('seq')), sql`${letters.mail} IN ('queued', 'failed')`),
+    )
     .prepare()
   const postponed = db
     .update(letters)
@@ -99,6 +106,10 @@ export function letterWrites(writer: Connection) {
     },
     /** A user some of whose letters may still lack the known address. */
     nextToAddress: (): string | undefined => next.get()?.userId,
+    /** Keeps a due letter from being mailed by anybody else until then. False when it is not due any more. */
+    claim: (letter: LetterKey, now: number, until: number): boolean =>
+      claim.run({ ...keyOf(letter), now, until }).changes === 1,
+    /** Also one that another holder of the lease has given up meanwhile: the mail is out. */
     sent: (letter: LetterKey, sentAt: number): void => void sent.run({ ...keyOf(letter), sentAt }),
     postponed: (letter: LetterKey, mailDueAt: number): void => void postponed.run({ ...keyOf(letter), mailDueAt }),
     failed: (letter: LetterKey): void => void failed.run(keyOf(letter)),

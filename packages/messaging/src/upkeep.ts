@@ -30,7 +30,8 @@ const ARREARS_BATCH = { rows: 256, share: 1 / 8 }
 const ARREARS_SCAN = 1_000
 /** A reader that has less than this before it has room for more. */
 const ARREARS_PENDING = 64
-/** Pause between two rounds while somebody reads what it lacked. */
+/** A reader counts as alive for so long after something was delivered; the rounds then follow each other sooner. */
+const ALIVE_MS = 5_000
 const ARREARS_EVERY_MS = 50
 
 export interface UpkeepOptions {
@@ -61,8 +62,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   let fill = 0
   /** Durables that hold more than half of a stream, as far as the log was told. */
   const warned = new Set<string>()
-  /** Per durable: how much was delivered when it was last looked at, and the newest row that was appended for it. */
-  const delivered = new Map<string, number>()
+  /** Per durable: how much was delivered when it was looked at, and when that grew; the newest row appended for it. */
+  const delivered = new Map<string, { count: number; grewAt: number }>()
   const appended = new Map<string, number>()
 
   const fence = () => write((tx) => tx.lease.assertHeld())
@@ -135,9 +136,9 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       const { durable } = subscription
       const state = states[i]
       const arrears = outbox.arrears.first(durable)
-      const alive = delivered.has(durable) && state?.deliveries !== delivered.get(durable)
-      if (state) delivered.set(durable, state.deliveries)
-      if (!state || !arrears) continue
+      if (!state) continue
+      const alive = isAlive(durable, state.deliveries)
+      if (!arrears) continue
       const waiting = state.pending + state.ackPending
       const published = (appended.get(durable) ?? 0) <= publishedId
       // One that may be dead gets a single message to show that it is not: what it does not read takes others' room.
@@ -149,6 +150,14 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       reading ||= alive
     }
     return reading
+  }
+
+  function isAlive(durable: string, count: number): boolean {
+    const now = clock.monotonic()
+    const before = delivered.get(durable)
+    const grewAt = before && before.count !== count ? now : (before?.grewAt ?? Number.NEGATIVE_INFINITY)
+    delivered.set(durable, { count, grewAt })
+    return now - grewAt < ALIVE_MS
   }
 
   async function repeat(

@@ -29,7 +29,7 @@ t.setTimeout(600_000)
 
 const STREAM_MAX_BYTES = 64 * 1024
 /** Several times what a stream of that size holds. */
-const MANY = 600
+const MANY = 300
 const LETTERS = 'notifications-service_orders-paid-v1'
 
 const ring = (tx: TillTx, event: { id: string; data: { orderId: string } }) => {
@@ -119,7 +119,7 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
         }
         await eventually(() => missing() === 0 || Promise.reject(new Error(`${missing()} are missing`)), {
           what: `${service} has got ${orderIds.length}`,
-          deadlineMs: 90_000,
+          deadlineMs: 120_000,
         })
         const seen = s.effects(service)
         t.ok(
@@ -239,6 +239,7 @@ for (const kept of [true, false]) {
     await withSetting(t, async (s) => {
       let purges = 0
       let late = async () => {}
+      let end = () => {}
       const first = await s.startPublisher({
         retentionMs: 1,
         wrap: (broker) =>
@@ -246,7 +247,9 @@ for (const kept of [true, false]) {
             purge(stream, seq) {
               if (++purges < 3) return broker.purge(stream, seq)
               late = () => s.raw.jsm.streams.purge(stream, { seq }).then(() => undefined)
-              return new Promise(() => undefined)
+              return new Promise((_, reject) => {
+                end = () => reject(new Error('the test ends'))
+              })
             },
           }),
       })
@@ -255,10 +258,9 @@ for (const kept of [true, false]) {
       await s.emit('orders.created.v1', orderIds)
       await s.emit('orders.paid.v1', orderIds)
       await eventually(() => purges === 3, { what: 'it is about to purge' })
-      // It never comes back from there, as a process that is killed or stopped: another instance takes over.
-      void first
-      const { messaging } = first
-      await messaging.lease.stop()
+      // It does not come back from there, as a process that is killed or stopped: another instance takes over.
+      s.atEnd(() => end())
+      await first.messaging.lease.stop()
       const next = await s.startPublisher({ retentionMs: 1 })
       await eventually(() => next.messaging.lease.held(), { what: 'the takeover' })
       if (!kept) await late()

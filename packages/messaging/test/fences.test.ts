@@ -1,0 +1,160 @@
+/**
+ * What an owner of a stream decides from what it has read a while ago: it stood still, lost the lease, or the stream was made
+ * anew in between.
+ */
+import type { Subscription } from '@checkout/contracts/topology.ts'
+import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import t from 'tap'
+import { eventually } from '../../../test/support/eventually.ts'
+import type { Broker } from '../src/broker.ts'
+import type { MessagingTx } from '../src/store.ts'
+import { RETENTION_MS } from '../src/upkeep.ts'
+import { type Life, openPublisherStore, patched, publisherFile, query, startLife, withStage } from './support/life.ts'
+import { connectRaw } from './support/raw.ts'
+import { EFFECTS, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
+
+t.setTimeout(300_000)
+
+function gate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open: () => open(), opened }
+}
+
+async function emit({ store }: Life<MessagingTx>, count: number) {
+  await store.write((tx) => {
+    for (let i = 0; i < count; i += 1) {
+      const orderId = uuidv7()
+      tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })
+    }
+  })
+}
+
+const acknowledged = (publisher: Life<MessagingTx>) =>
+  eventually(() => publisher.messaging.backlogsEmpty(['orders.created.v1']), { what: 'all acknowledged' })
+
+t.test('a holder that stood still between reading the stream and its durables makes no durable anew', async (t) => {
+  await withStage(t, async (stage) => {
+    const { nats, dir, atEnd } = stage
+    const { url } = nats
+    const publisher = async (clock: Clock = systemClock, wrap: (broker: Broker) => Broker = (broker) => broker) => {
+      const life = await startLife({
+        service: 'orders-service',
+        url,
+        store: openPublisherStore(dir, clock),
+        handlers: {},
+        clock,
+        wrap,
+      })
+      atEnd(life.stop)
+      return life
+    }
+    const till = await startLife({ service: 'payments-service', url, store: openTill(dir), handlers: tillHandlers })
+    atEnd(till.stop)
+    const before = await publisher()
+    await emit(before, 20)
+    await acknowledged(before)
+    await before.stop()
+
+    const standstill = gate()
+    atEnd(standstill.open)
+    let standing = false
+    let deleted = 0
+    let looked = 0
+    const clock: Clock = {
+      ...systemClock,
+      async sleep(ms, signal) {
+        await systemClock.sleep(ms, signal)
+        if (standing) await standstill.opened
+      },
+    }
+    await publisher(clock, (broker) =>
+      patched(broker, {
+        async stream(...asked: Parameters<Broker['stream']>) {
+          const state = await broker.stream(...asked)
+          if (looked++ === 0) {
+            standing = true
+            await standstill.opened
+            standing = false
+          }
+          return state
+        },
+        deleteDurable(subscription) {
+          deleted += 1
+          return broker.deleteDurable(subscription)
+        },
+      }),
+    )
+    await eventually(() => standing, { what: 'it stands still' })
+    const next = await publisher()
+    await emit(next, 30)
+    await acknowledged(next)
+    standstill.open()
+    await emit(next, 10)
+    await eventually(() => looked > 1, { what: 'it goes on' }).catch(() => undefined)
+    await acknowledged(next)
+    t.equal(deleted, 0, 'the durables are past what it had seen, and well')
+    t.equal(query(tillFile(dir), EFFECTS).length, 60)
+  })
+})
+
+t.test('the stream is made anew while its durables are looked at: what nobody has read stays', async (t) => {
+  await withStage(t, async (stage) => {
+    const { nats, dir, atEnd } = stage
+    const { url } = nats
+    const raw = await connectRaw(stage)
+    let ahead = 0
+    const clock: Clock = { ...systemClock, now: () => Date.now() + ahead }
+    const held = gate()
+    atEnd(held.open)
+    let holding = 0
+    const publisher = await startLife({
+      service: 'orders-service',
+      url,
+      store: openPublisherStore(dir, clock),
+      handlers: {},
+      clock,
+      wrap: (broker) =>
+        patched(broker, {
+          async durable(subscription: Subscription) {
+            const state = await broker.durable(subscription)
+            if (holding > 0) {
+              holding -= 1
+              await held.opened
+            }
+            return state
+          },
+        }),
+    })
+    atEnd(publisher.stop)
+    const first = await startLife({ service: 'payments-service', url, store: openTill(dir), handlers: tillHandlers })
+    atEnd(first.stop)
+    const rows = () => query(publisherFile(dir), 'SELECT 1 FROM outbox').length
+    await emit(publisher, 50)
+    await acknowledged(publisher)
+    ahead += RETENTION_MS + 1_000
+    await eventually(() => rows() === 0, { what: 'the first ones are retired' })
+    await emit(publisher, 50)
+    await acknowledged(publisher)
+    await first.stop()
+
+    // The upkeep has read the stream and its five durables, which have acknowledged everything, and goes on later.
+    holding = 5
+    await eventually(() => holding === 0, { what: 'the upkeep has read the durables' })
+    await raw.jsm.streams.delete('ORDERS')
+    await emit(publisher, 30)
+    await eventually(async () => (await raw.lastSeq('ORDERS')) === 80, { what: 'the stream is made anew' })
+    await eventually(() => publisher.store.read.outbox.backlog().rows === 0, { what: 'and recorded' })
+    ahead += RETENTION_MS + 1_000
+    held.open()
+    const rounds = gate()
+    setTimeout(rounds.open, 3_000).unref() // more than a round of the upkeep; nothing fails when it is too short
+    await rounds.opened
+    const second = await startLife({ service: 'payments-service', url, store: openTill(dir), handlers: tillHandlers })
+    atEnd(second.stop)
+    await eventually(() => rows() === 0, { what: 'all are read and retired' })
+    t.equal(query(tillFile(dir), EFFECTS).length, 130, 'each order had its effect')
+  })
+})
