@@ -111,7 +111,7 @@ async function startTolerant(t: { teardown(close: () => unknown): void }) {
     asked.count++
     t.teardown(() => socket.destroy())
     socket.on('error', () => {})
-    socket.on('close', () => socket.destroy())
+    socket.on('end', () => socket.end()).resume()
     if (request.headers['x-refuse']) socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno')
     else if (!request.headers['x-held'])
       socket.write('HTTP/1.1 101 -\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
