@@ -34,6 +34,7 @@ const ALLOWED: [sql: string, reason: string][] = [
     'select user_id, seq, id, kind, order_id, to_address, subject, body, mail, mail_attempts, mail_due_at, created_at, sent_at, cause_event_id, cause_seq, cause_deliveries, cause_received_at from letters where (letters.order_id = ? and +letters.user_id = ?)',
     'the letters about one order: one of each kind',
   ],
+  ['select max(id) from outbox where (outbox.correlation_id = ? and outbox.type = ?)', 'the events about one order'],
   ['delete from publications', 'only when a stream is made anew; SQLite frees the pages without looking at rows'],
 ]
 

@@ -6,6 +6,7 @@ import { createLease, type Lease } from '@checkout/service/lease.ts'
 import type { Store } from '@checkout/service/store.ts'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { type Answers, type AnswersOptions, createAnswers } from './answers.ts'
 import type { Broker } from './broker.ts'
 import { createConsumer, type Handlers, handledResults } from './consumer.ts'
 import { createDurables } from './durables.ts'
@@ -36,8 +37,8 @@ export interface Messaging {
   readonly lease: Lease
   /** Adds a duty of the service's own, started and stopped with the others. */
   duty(options: Pick<DutyOptions, 'name' | 'everyMs' | 'round'>): Duty
-  /** Whether nothing waits anywhere on the way of these events: not in the outbox, not at a durable. */
-  backlogsEmpty(types: readonly EventType[]): Promise<boolean>
+  /** Follows questions of this service to their answers. */
+  answers(question: EventType, answers: AnswersOptions['answers']): Answers
   start(): void
   stop(): Promise<void>
 }
@@ -93,11 +94,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   return {
     lease,
     duty,
-    async backlogsEmpty(types) {
-      if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
-      const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))
-      return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
-    },
+    answers: (question, answers) => createAnswers({ question, answers, broker, outbox: store.read.outbox }),
     start() {
       lease.start()
       for (const each of duties) each.start()
