@@ -7,6 +7,7 @@ import { createLease, type Lease } from '@checkout/service/lease.ts'
 import type { Store } from '@checkout/service/store.ts'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { type Answers, type AnswersOptions, createAnswers } from './answers.ts'
 import type { Broker } from './broker.ts'
 import { cleanUp, type Kept, retentionStep } from './clean-up.ts'
 import { createConsumer, type Handlers, handledResults } from './consumer.ts'
@@ -53,8 +54,8 @@ export interface Messaging {
    * something to attempt. Only for the duties: they run under the lease.
    */
   schedule(waits: () => boolean): Schedule
-  /** Whether nothing waits anywhere on the way of these events: not in the outbox, not at a durable. */
-  backlogsEmpty(types: readonly EventType[]): Promise<boolean>
+  /** Follows questions of this service to their answers. */
+  answers(question: EventType, answers: AnswersOptions['answers']): Answers
   start(): void
   stop(): Promise<void>
 }
@@ -123,13 +124,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
       })
       return age
     },
-    async backlogsEmpty(types) {
-      if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
-      const asked = subscriptions.filter((s) => types.includes(s.subject))
-      if (asked.some(({ durable }) => store.read.outbox.arrears.first(durable))) return false
-      const states = await Promise.all(asked.map(broker.durable))
-      return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
-    },
+    answers: (question, answers) => createAnswers({ question, answers, broker, outbox: store.read.outbox }),
     start() {
       lease.start()
       for (const each of duties) each.start()

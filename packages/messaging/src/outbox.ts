@@ -91,6 +91,19 @@ export interface EventContext {
   readonly eventId?: string | undefined
 }
 
+/** The first publication whose last id is at least `id`. */
+const publicationFrom = (db: ReturnType<typeof drizzle>) =>
+  db
+    .select()
+    .from(publications)
+    .where(gte(publications.lastId, sql.placeholder('id')))
+    .orderBy(asc(publications.lastId))
+    .limit(1)
+    .prepare()
+
+const newestPublication = (db: ReturnType<typeof drizzle>) =>
+  db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
+
 export type OutboxWrites = ReturnType<typeof outboxWrites>
 
 export function outboxWrites(writer: Connection, options: { source: string; clock: Clock; newId: NewId }) {
@@ -152,6 +165,14 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
         ORDER BY last_id LIMIT ${p('limit')})`,
     )
     .prepare()
+  const newestAbout = db
+    .select({ id: sql<number | null>`max(${outboxTable.id})` })
+    .from(outboxTable)
+    .where(and(eq(outboxTable.correlationId, p('correlationId')), eq(outboxTable.type, p('type'))))
+    .prepare()
+  const oldestRow = db.select({ id: outboxTable.id }).from(outboxTable).orderBy(asc(outboxTable.id)).limit(1).prepare()
+  const publicationOf = publicationFrom(db)
+  const last = newestPublication(db)
 
   return {
     /** Adds an event behind all others; it is published once this transaction is committed. Returns its id. */
@@ -180,6 +201,19 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
         createdAt: now,
       })
       return eventId
+    },
+    /**
+     * Up to where a durable must have read the stream to have read the newest event of a type about somebody: Infinity
+     * when it is not published. Of one that is retired it is a position that it came before.
+     */
+    position(type: EventType, correlationId: string): number {
+      const id = newestAbout.get({ type, correlationId })?.id ?? null
+      if (id === null) {
+        const kept = oldestRow.get()
+        return ((kept && publicationOf.get({ id: kept.id })) ?? last.get())?.lastSeq ?? 0
+      }
+      const batch = publicationOf.get({ id })
+      return batch && batch.firstId <= id ? batch.lastSeq : Number.POSITIVE_INFINITY
     },
     /** Records that a batch is in the stream. */
     published: (publication: Publication): void => void record.run({ ...publication, publishedAt: clock.now() }),
@@ -238,7 +272,7 @@ export function outboxReads(reader: Connection, clock: Clock) {
     })
     .from(outboxTable)
     .prepare()
-  const last = db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
+  const last = newestPublication(db)
   const incarnation = db.select().from(streamIncarnation).prepare()
   // Looked for among the oldest only. Each has a row at least (but for the newest of all), so they are enough for a round
   // that deletes no more rows than that; looking from the new end would pass by all that is not acknowledged.
@@ -272,14 +306,7 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .where(eq(outboxTable.correlationId, p('correlationId')))
     .orderBy(asc(outboxTable.id))
     .prepare()
-  const publicationOf = db
-    .select()
-    .from(publications)
-    .where(gte(publications.lastId, p('id')))
-    .orderBy(asc(publications.lastId))
-    .limit(1)
-    .prepare()
-
+  const publicationOf = publicationFrom(db)
   const oldest = db
     .select({ seq: publications.firstSeq })
     .from(publications)

@@ -2,12 +2,26 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { openSqlite } from '@checkout/service/sqlite.ts'
+import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'
+import type { Broker } from '../src/broker.ts'
+import { deadLetterMigrations } from '../src/dead-letters.ts'
 import { outboxSteps } from '../src/journey.ts'
+import { createMessaging } from '../src/messaging.ts'
 import { messageId } from '../src/relay.ts'
-import { change, openPublisherStore, publisherFile, query, seeded, startLife, withStage } from './support/life.ts'
+import {
+  change,
+  openPublisherStore,
+  publisherFile,
+  query,
+  recordingLogger,
+  seeded,
+  startLife,
+  withStage,
+} from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
 
@@ -158,6 +172,63 @@ t.test('publications are deleted in parts, too, and the newest one stays', async
     t.strictSame([await retire(250, 100), count()], [0, 1])
     t.equal(store.read.outbox.lastPublication()?.lastId, 250)
   })
+})
+
+t.test('a scrape of the metrics asks for the backlog once', async (t) => {
+  await withStore(async (store) => {
+    await append(store)
+    let asked = 0
+    const backlog = () => {
+      asked += 1
+      return { rows: 7, oldestMs: 2_500 }
+    }
+    const metrics = new Registry()
+    createMessaging({
+      service: 'orders-service',
+      store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, backlog } } },
+      handlers: {},
+      broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
+      clock: systemClock,
+      logger: recordingLogger().logger,
+      metrics,
+    })
+    const text = await metrics.metrics()
+    t.match(text, /^outbox_backlog 7$/m)
+    t.match(text, /^outbox_oldest_seconds 2.5$/m)
+    t.equal(asked, 1)
+  })
+})
+
+t.test('the number of dead letters is kept, whoever adds and deletes them, also in a file from before', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'outbox-'))
+  t.teardown(() => rmSync(dir, { recursive: true }))
+  const file = publisherFile(dir)
+  const count = () => query<{ n: number }>(file, 'SELECT count(*) AS n FROM dead_letters')[0]?.n
+  const letter = (n: number) => {
+    const what = { consumer: 'c', eventKey: `event ${n}`, subject: 's', message: 'm', headers: '{}' }
+    return { ...what, error: 'e', attempts: 1 }
+  }
+  openSqlite(file, deadLetterMigrations.slice(0, 1)).close()
+  change(file, "INSERT INTO dead_letters VALUES (1, 'old', 'c', 'old', 's', 'm', '{}', 'e', 1, 1)")
+  const store = openPublisherStore(dir)
+  const { deadLetters } = store.read
+  t.equal(deadLetters.count(), 1, 'those of before')
+  await store.write((tx) => {
+    for (const n of [1, 2, 3, 3, 2]) tx.deadLetters.add(letter(n))
+  })
+  t.strictSame([deadLetters.count(), count()], [4, 4], 'a repeated one is no other')
+  const failed = store.write((tx) => {
+    tx.deadLetters.add(letter(4))
+    throw new Error('rolled back')
+  })
+  await failed.catch(() => undefined)
+  t.equal(deadLetters.count(), 4)
+  t.equal(await store.write((tx) => tx.deadLetters.remove('old')), true)
+  t.equal(await store.write((tx) => tx.deadLetters.remove('old')), false)
+  t.equal(deadLetters.count(), 3)
+  change(file, 'DELETE FROM dead_letters')
+  t.equal(deadLetters.count(), 0, 'by hand')
+  await store.close()
 })
 
 t.test('ids are never used twice, not even after the newest row was deleted', async (t) => {

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ServiceName } from '@checkout/contracts/topology.ts'
+import type { EventType } from '@checkout/contracts/events.ts'
+import { type ServiceName, subscriptions } from '@checkout/contracts/topology.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { openStore, type Store } from '@checkout/service/store.ts'
 import Database from 'better-sqlite3'
@@ -27,7 +28,10 @@ export const STREAM_MAX_BYTES = 256 * 1024 ** 2
 
 export interface Life<Tx extends MessagingTx> {
   readonly store: Store<Tx, MessagingReads>
-  readonly messaging: Messaging
+  readonly messaging: Messaging & {
+    /** Whether nothing waits anywhere on the way of these events: not in the outbox, not at a durable. */
+    backlogsEmpty(types: readonly EventType[]): Promise<boolean>
+  }
   /** The connection as the messaging sees it: wrapped, when the test wrapped it. */
   readonly broker: Broker
   readonly logs: LogLine[]
@@ -89,7 +93,14 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
   }
   return {
     store,
-    messaging,
+    messaging: {
+      ...messaging,
+      async backlogsEmpty(types) {
+        if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
+        const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))
+        return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
+      },
+    },
     broker,
     logs,
     stop() {
