@@ -25,32 +25,28 @@ const streamConfig = {
   }),
 }
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, ...streamConfig }))
-const base = createBase('notifications-service', packageJson.version, config)
+const base = await createBase('notifications-service', packageJson.version, config, openNotificationsStore)
 const { SMTP_URL: smtpUrl, MAIL_FROM: from } = config
-const store = openNotificationsStore({ ...base, dataDir: config.DATA_DIR })
 const terms = { ...base, mailing: smtpUrl !== undefined }
 const handlers = createHandlers(terms)
-const push = createPush({ ...base, store, signals: base.broker })
+const push = createPush({ ...base, signals: base.broker })
 const messaging = createMessaging({
   ...base,
-  store,
   handlers,
   onCommitted: ({ data }) => push.wake(data.userId),
 })
-const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from, store })
-if (mailer) store.onCommit(messaging.duty(mailer).wake)
+const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from })
+if (mailer) base.store.onCommit(messaging.duty(mailer).wake)
 
 push.start()
 await runMessagingService(base, {
   app: await buildApp({
     ...base,
-    store,
     handlers,
     terms,
     push,
     allowedOrigins: config.ALLOWED_ORIGINS,
   }),
-  store,
   messaging,
   listen: { host: config.HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
   closers: [

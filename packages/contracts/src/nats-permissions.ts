@@ -8,6 +8,7 @@
  */
 import { eventTypes } from './events.ts'
 import {
+  claimSubject,
   deletionSubject,
   publisherOf,
   pushSubject,
@@ -36,14 +37,18 @@ export function natsPermissions(service: ServiceName): NatsPermissions {
   const owned = streams.filter((stream) => stream.owner === service)
   const read = subscriptions.filter((subscription) => subscription.service === service)
   const wakeUps = service === PUSHER ? [pushSubject('*')] : []
+  const claim = claimSubject(service)
   return {
     publish: [
       ...eventTypes.filter((type) => publisherOf(type) === service),
+      // Who else has a stream on the same subjects.
+      ...(owned.length > 0 ? ['$JS.API.STREAM.NAMES'] : []),
       ...owned.flatMap(asOwner),
       ...read.flatMap(asReader),
+      claim,
       ...wakeUps,
     ],
-    subscribe: [`${inboxPrefix(service)}.>`, ...deletionsOf(read), ...wakeUps],
+    subscribe: [`${inboxPrefix(service)}.>`, ...deletionsOf(read), claim, ...wakeUps],
   }
 }
 

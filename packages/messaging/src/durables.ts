@@ -22,7 +22,10 @@ export function createDurables(options: { stream: StreamDefinition; broker: Brok
   const all = subscriptions.filter((s) => s.stream === stream.name)
 
   async function mend(subscription: Subscription, state: DurableState | undefined, lastSeq: number): Promise<boolean> {
-    if (state && Math.max(state.ackFloor, state.delivered) <= lastSeq) return true
+    if (state && Math.max(state.ackFloor, state.delivered) <= lastSeq) {
+      if (!state.marked) await broker.markDurable(subscription)
+      return true
+    }
     if (state) {
       logger.info({ durable: subscription.durable, state, lastSeq }, 'a durable is ahead of its stream; making it anew')
       await broker.deleteDurable(subscription)

@@ -2,6 +2,7 @@
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { claimMigrations, claimReads, claimWrites } from './claim.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
 import { inboxMigrations, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
@@ -11,6 +12,7 @@ export const messagingMigrations: readonly Migration[] = [
   ...outboxMigrations,
   ...inboxMigrations,
   ...deadLetterMigrations,
+  ...claimMigrations,
 ]
 
 export type MessagingTx = ReturnType<typeof messagingWrites>
@@ -23,6 +25,7 @@ export function messagingWrites(writer: Connection, options: { source: string; c
     outbox: outboxWrites(writer, options),
     inbox: inboxWrites(writer, options.clock),
     deadLetters: deadLetterWrites(writer, options),
+    claim: claimWrites(writer),
   }
 }
 
@@ -31,5 +34,6 @@ export function messagingReads(reader: Connection, clock: Clock) {
     lease: leaseReads(reader),
     outbox: outboxReads(reader, clock),
     deadLetters: deadLetterReads(reader),
+    claim: claimReads(reader),
   }
 }

@@ -47,8 +47,9 @@ export function createUpkeep(options: UpkeepOptions): Duty {
     const before = await broker.stream(stream.name)
     const states = await durables.states()
     const after = await broker.stream(stream.name)
-    const whole = after !== undefined && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
-    if (!before || !whole || after.incarnation !== outbox.incarnation()) {
+    const ours = before && before !== 'foreign' && after && after !== 'foreign'
+    const whole = ours && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
+    if (!whole || after.incarnation !== outbox.incarnation()) {
       relay.resync()
       return false
     }

@@ -1,6 +1,7 @@
 /** Configuration: environment variables, described by a TypeBox object, read once at start. */
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { SYSTEM_ID_PATTERN } from './deployment.ts'
 import { BAD_CONFIG } from './exit-codes.ts'
 import { fromText } from './validation.ts'
 
@@ -15,6 +16,9 @@ export const serviceConfig = {
     description: 'a NATS URL such as nats://127.0.0.1:4222 (several: comma-separated)',
   }),
   CURRENCY: Type.String({ default: 'RUB', pattern: '^[A-Z]{3}$', description: 'an ISO 4217 code such as RUB' }),
+  SYSTEM_ID: Type.Optional(
+    Type.String({ pattern: SYSTEM_ID_PATTERN, description: 'up to 64 letters, digits, "-" or "_"' }),
+  ),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
   RATE_LIMIT_PER_MINUTE: Type.Integer({ default: 0, minimum: 0, description: 'requests per user and minute, 0 = off' }),
 }
