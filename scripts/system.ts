@@ -177,11 +177,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     await Promise.all(backends.map((p) => untilReady(p, callHost, deadline)))
     gateway = createPart('gateway', 1)
     gateway.start()
-    await untilReady(gateway, callHost, deadline)
     const decided = AbortSignal.any([starting.signal, AbortSignal.timeout(BROKER_WITHIN_MS)])
-    await Promise.all(
-      backends.filter(({ name }) => name !== folders.web).map((p) => untilOwnStreams(p, callHost, decided)),
-    )
+    const readers = backends.filter(({ name }) => name !== folders.web)
+    await Promise.all([
+      untilReady(gateway, callHost, deadline),
+      ...readers.map((reader) => untilOwnStreams(reader, callHost, decided)),
+    ])
     starting.signal.throwIfAborted()
   } catch (error) {
     await stop()
