@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { eventTypes } from '@checkout/contracts/events.ts'
 import { inboxPrefix, natsPermissions, serviceNames } from '@checkout/contracts/nats-permissions.ts'
-import { publisherOf, type ServiceName, streams, subscriptions } from '@checkout/contracts/topology.ts'
+import { claimSubject, publisherOf, type ServiceName, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import { createJetStreamBroker, type JetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import { connect, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
@@ -162,6 +162,7 @@ t.test("everything that a stream's owner and its readers do with it", async (t) 
       t.equal(await owner.messageId(stream.name, 1), '0')
       for (const subscription of subscriptions.filter((one) => one.stream === stream.name)) {
         await owner.createDurable(subscription)
+        await owner.markDurable(subscription)
         await readOne(t, subscription, () => owner.deleteDurable(subscription), port)
         t.equal(await owner.durable(subscription), undefined)
       }
@@ -234,7 +235,7 @@ const subjects: readonly { subject: string; publish: ServiceName[]; subscribe: S
       ...owners.map((api) => ({ subject: `$JS.API.${api}`, publish: [owner], subscribe: [] })),
       ...nobodys.map((api) => ({ subject: `$JS.API.${api}.${name}`, publish: [], subscribe: [] })),
       { subject: `deleted.${name}`, publish: [owner], subscribe: readers },
-      { subject: `$JS.EVENT.ADVISORY.STREAM.DELETED.${name}`, publish: [], subscribe: readers },
+      { subject: `$JS.EVENT.ADVISORY.STREAM.DELETED.${name}`, publish: [], subscribe: [owner, ...readers] },
     ]
   }),
   ...subscriptions.flatMap(({ stream, durable, subject, service }) => {
@@ -262,13 +263,15 @@ const subjects: readonly { subject: string; publish: ServiceName[]; subscribe: S
   // The server lets "*" stand for ">" here; nobody may publish below push.<user>.
   { subject: 'push.>', publish: [], subscribe: ['notifications-service'] },
   { subject: 'push.ada.x', publish: [], subscribe: [] },
-  ...['_INBOX.x', '$JS.API.INFO', '$JS.API.STREAM.NAMES', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
+  ...serviceNames.map((service) => ({ subject: claimSubject(service), publish: [service], subscribe: [service] })),
+  { subject: '$JS.API.STREAM.NAMES', publish: streams.map(({ owner }) => owner), subscribe: [] },
+  ...['_INBOX.x', '$JS.API.INFO', '$JS.API.STREAM.LIST', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
     subject,
     publish: [],
     subscribe: [],
   })),
   // Wildcards, which only a subscription can have.
-  ...['>', '*.>', 'orders.>', 'users.>', 'payments.>', '_INBOX.>', '$JS.>', 'deleted.*'].map((subject) => ({
+  ...['>', '*.>', 'orders.>', 'users.>', 'payments.>', '_INBOX.>', '$JS.>', 'deleted.*', 'claim.*'].map((subject) => ({
     subject,
     publish: [],
     subscribe: [],

@@ -48,7 +48,13 @@ export function natsPermissions(service: ServiceName): NatsPermissions {
       claim,
       ...wakeUps,
     ],
-    subscribe: [`${inboxPrefix(service)}.>`, ...deletionsOf(read), claim, ...wakeUps],
+    subscribe: [
+      `${inboxPrefix(service)}.>`,
+      ...owned.map(({ name }) => streamDeleted(name)),
+      ...deletionsOf(read),
+      claim,
+      ...wakeUps,
+    ],
   }
 }
 
@@ -71,11 +77,14 @@ const asReader = ({ stream, durable }: Subscription): string[] => [
   `$JS.ACK.${stream}.${durable}.>`,
 ]
 
+/** What the server says when somebody deletes a stream. */
+const streamDeleted = (stream: string): string => `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`
+
 /** A reader hears that its durable is gone from the owner, and from the server. */
 const deletionsOf = (read: readonly Subscription[]): string[] => [
   ...[...new Set(read.map(({ stream }) => stream))].flatMap((stream) => [
     deletionSubject(stream),
-    `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`,
+    streamDeleted(stream),
   ]),
   ...read.map(({ stream, durable }) => `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`),
 ]

@@ -230,6 +230,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
 
   function lose(): void {
     reachable = false
+    own.clear()
     claim?.lost()
     setConnected(false)
   }
@@ -243,12 +244,29 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     lose()
   }
 
+  /** Streams found to be this system's, and not deleted since: they may be published to. */
+  const own = new Set<string>()
+  const watched = new Set<string>()
+
+  /**
+   * Somebody may delete a stream, and somebody else make one of its name, between two publishes. The server tells of the
+   * deletion before whatever comes next on this connection, so what follows is looked at anew.
+   */
+  function watchDeletion(name: string): void {
+    if (!nc || watched.has(name)) return
+    watched.add(name)
+    const callback = (error: Error | null) => (error ? complain(error) : void own.delete(name))
+    nc.subscribe(`$JS.EVENT.ADVISORY.STREAM.DELETED.${name}`, { callback })
+  }
+
   /** Whose a stream is; states the problem when it is not this system's. */
   function checkStream(name: string, mark: Mark | undefined, description: string | undefined): boolean {
     const ours = mark?.incarnation !== undefined && mark.systemId === deployment.systemId
     const whose = mark ? `the system ${mark.systemId}` : `somebody else (its description is ${quoted(description)})`
     const line = `the stream ${name} belongs to ${whose}; this is the system ${deployment.systemId}. ${WHAT_TO_DO}`
     problems.set(`stream ${name}`, ours ? undefined : refused(line))
+    if (ours) own.add(name)
+    else own.delete(name)
     return ours
   }
 
@@ -351,16 +369,20 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
 
     async stream(name, recorded) {
+      watchDeletion(name)
       const info = await orMissing(jsm().streams.info(name), JetStreamApiCodes.StreamNotFound)
       if (!info) return (await inTheWay(name)).length > 0 ? 'foreign' : undefined
       const { description } = info.config
       const incarnation = unmarkedIncarnation(description)
       if (incarnation !== undefined && incarnationText(incarnation) === recorded) {
-        return streamState(await jsm().streams.update(name, { description: markText({ ...deployment, incarnation }) }))
+        const marked = await jsm().streams.update(name, { description: markText({ ...deployment, incarnation }) })
+        own.add(name)
+        return streamState(marked)
       }
       return checkStream(name, readMark(description), description) ? streamState(info) : 'foreign'
     },
     async createStream(definition: StreamDefinition) {
+      watchDeletion(definition.name)
       const info = await jsm().streams.add({
         name: definition.name,
         description: markText({ ...deployment, incarnation: randomUUID() }),
@@ -370,6 +392,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
         max_bytes: options.streamMaxBytes,
         discard: DiscardPolicy.New,
       })
+      own.add(definition.name)
       return streamState(info)
     },
     async updateStream({ name }) {
@@ -378,8 +401,8 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       await jsm().streams.update(name, { max_bytes: options.streamMaxBytes })
     },
     async deleteStream(name) {
-      const own = await orMissing(requireOwn(name), JetStreamApiCodes.StreamNotFound)
-      if (own) await orMissing(jsm().streams.delete(name), JetStreamApiCodes.StreamNotFound)
+      const found = await orMissing(requireOwn(name), JetStreamApiCodes.StreamNotFound)
+      if (found) await orMissing(jsm().streams.delete(name), JetStreamApiCodes.StreamNotFound)
       nc?.publish(deletionSubject(name))
     },
     async purge(stream, seq) {
@@ -392,8 +415,10 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
     publish(stream, messages, lastSeq) {
       if (!publisher || !connected) return Promise.reject(new PublishFailed('not connected to NATS'))
-      const own = { 'Nats-Expected-Stream': stream, [SYSTEM_HEADER]: deployment.systemId }
-      return publisher.publish(messages, lastSeq, own, listeners)
+      if (!own.has(stream))
+        return Promise.reject(new PublishFailed(`${stream} was deleted: whose it is now is not known`))
+      const mark = { 'Nats-Expected-Stream': stream, [SYSTEM_HEADER]: deployment.systemId }
+      return publisher.publish(messages, lastSeq, mark, listeners)
     },
 
     async durable({ stream, durable }): Promise<DurableState | undefined> {
@@ -453,8 +478,8 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       }
       try {
         const consumer = await orMissing(js.consumers.get(stream, durable), JetStreamApiCodes.ConsumerNotFound)
-        const own = await requireOwnDurable(subscription, consumer)
-        messages = await own.consume({
+        const verified = await requireOwnDurable(subscription, consumer)
+        messages = await verified.consume({
           max_messages: PREFETCH,
           expires: PULL_EXPIRES_MS,
           idle_heartbeat: PULL_HEARTBEAT_MS,
