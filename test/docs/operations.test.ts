@@ -69,7 +69,7 @@ t.test('a backup of a running system, restored', { timeout: 300_000 }, async (t)
   })
 
   const restored = temporaryFolder(t)
-  for (const file of files) copyFileSync(join(backup, file), join(restored, file))
+  for (const file of [...files, 'system-id']) copyFileSync(join(backup, file), join(restored, file))
   await withSystem(t, { dataDir: restored }, async (system) => {
     await untilSettled(t, system, 'what was under way')
     const agreed = () =>
