@@ -6,6 +6,7 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { REFUSED } from '@checkout/contracts/http.ts'
 import { watchDeaths } from './deaths.ts'
 import { createGuard } from './guard.ts'
 import { rotateLogs } from './log-rotation.ts'
@@ -35,6 +36,10 @@ const folders: Record<Part, string> = {
 }
 
 const READY_WITHIN_MS = 60_000
+/** So long the start waits for each service to find its own streams at the broker, or to say that they are not its own. */
+const BROKER_WITHIN_MS = 10_000
+/** The same, while it has no connection to the broker. */
+const CONNECTED_WITHIN_MS = 2_000
 /** Shutdown, all in all below 10 s: services take at most 8 s each, so the gateway's time is not waited out. */
 const GATEWAY_HEAD_START_MS = 1_000
 const SERVICES_STOP_WITHIN_MS = 7_800
@@ -212,7 +217,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     await Promise.all(backends.map((p) => untilReady(p, callHost(servicesHost), deadline)))
     gateway = createPart('gateway', 1)
     gateway.start()
-    await untilReady(gateway, callHost(host), deadline)
+    const decided = AbortSignal.any([starting.signal, AbortSignal.timeout(BROKER_WITHIN_MS)])
+    const readers = backends.filter(({ name }) => name !== folders.web)
+    await Promise.all([
+      untilReady(gateway, callHost(host), deadline),
+      ...readers.map((reader) => untilOwnStreams(reader, callHost(servicesHost), decided)),
+    ])
+    starting.signal.throwIfAborted()
   } catch (error) {
     await stop()
     throw starting.signal.aborted ? starting.signal.reason : error
@@ -250,7 +261,8 @@ const withStore = (managed: ManagedProcess, storeDir: string) =>
 function neededPorts(ports: Ports, instances: number, ownNats: boolean): NeededPort[] {
   const needed: NeededPort[] = []
   if (ownNats) {
-    const remedy = 'stop what listens there, or set NATS_URL to use that broker (with JetStream)'
+    const remedy =
+      'stop what listens there, or set NATS_URL to a broker (with JetStream) or NATS account that no other system uses'
     needed.push({ port: ports.nats, user: 'nats-server', remedy })
   }
   for (const part of [...services, 'web', 'gateway'] as const) {
@@ -304,6 +316,33 @@ async function untilReady(managed: ManagedProcess, host: string, signal: AbortSi
     await delay(50, undefined, { signal }).catch(() => {})
   }
 }
+
+/**
+ * Resolves when the service reads from its durables: they say whose they are, so everything at the broker is its own. Or
+ * when that was not to be found out in time: without a broker the system runs, too.
+ * @throws when it refuses what is there
+ */
+async function untilOwnStreams({ name, instance, port }: ManagedProcess, host: string, signal: AbortSignal) {
+  const part = name.replace('-service', '')
+  const connectedBy = performance.now() + CONNECTED_WITHIN_MS
+  const text = async (path: string) => (await fetch(`http://${host}:${port}${path}`, { signal })).text()
+  while (!signal.aborted) {
+    try {
+      const { natsProblem } = JSON.parse(await text(`/status/${part}`)) as { natsProblem?: string | null }
+      if (natsProblem?.startsWith(REFUSED)) throw new BrokerRefused(`${name} ${instance} ${natsProblem}`)
+      const metrics = await text('/metrics')
+      if (/^subscriptions_unbound 0$/m.test(metrics)) return
+      if (/^nats_connected 0$/m.test(metrics) && performance.now() > connectedBy) return
+    } catch (error) {
+      if (error instanceof BrokerRefused) throw error
+      // Restarting, or out of time.
+    }
+    await delay(50, undefined, { signal }).catch(() => {})
+  }
+}
+
+/** The broker holds what is not this system's. */
+class BrokerRefused extends Error {}
 
 async function stopInOrder(gateway: ManagedProcess | undefined, backends: ManagedProcess[], nats: System['nats']) {
   for (const p of [gateway, ...backends, nats]) if (p) p.restart = false

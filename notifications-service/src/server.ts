@@ -27,15 +27,13 @@ const streamConfig = {
   STREAM_USER_FROM_QUERY: Type.Boolean({ default: true }),
 }
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, ...streamConfig }))
-const base = createBase('notifications-service', packageJson.version, config)
+const base = await createBase('notifications-service', packageJson.version, config, openNotificationsStore)
 const { SMTP_URL: smtpUrl, MAIL_FROM: from } = config
-const store = openNotificationsStore({ ...base, dataDir: config.DATA_DIR })
 const terms = { ...base, mailing: smtpUrl !== undefined }
 const handlers = createHandlers(terms)
-const push = createPush({ ...base, store, signals: base.broker })
+const push = createPush({ ...base, signals: base.broker })
 const messaging = createMessaging({
   ...base,
-  store,
   handlers,
   onCommitted: ({ data }) => push.wake(data.userId),
 })
@@ -43,27 +41,25 @@ messaging.duty({
   name: 'addressing',
   everyMs: 2_000,
   round: async () =>
-    store.read.letters.addressing() && (await store.write((tx) => addressMore(tx, ADDRESS_BATCH, terms))) > 0,
+    base.store.read.letters.addressing() && (await base.store.write((tx) => addressMore(tx, ADDRESS_BATCH, terms))) > 0,
 })
 let mailer: Mailer | undefined
 if (smtpUrl !== undefined) {
-  const schedule = messaging.schedule(() => store.read.letters.nextMailAt() !== undefined)
-  mailer = createMailer({ ...base, smtpUrl, from, store, schedule })
-  store.onCommit(messaging.duty(mailer).wake)
+  const schedule = messaging.schedule(() => base.store.read.letters.nextMailAt() !== undefined)
+  mailer = createMailer({ ...base, smtpUrl, from, schedule })
+  base.store.onCommit(messaging.duty(mailer).wake)
 }
 
 push.start()
 await runMessagingService(base, {
   app: await buildApp({
     ...base,
-    store,
     handlers,
     terms,
     push,
     allowedOrigins: config.ALLOWED_ORIGINS,
     userFromQuery: config.STREAM_USER_FROM_QUERY,
   }),
-  store,
   messaging,
   listen: { host: config.SERVICES_HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
   closers: [

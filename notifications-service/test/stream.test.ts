@@ -1,4 +1,5 @@
 /** The WebSocket over real sockets, with a real nats-server between two instances on one file. */
+
 import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { spoil } from '../../packages/contracts/test/support/database.ts'
+import { TEST_SYSTEM } from '../../test/support/deployment.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { startNats } from '../../test/support/nats.ts'
 import { ada, notificationsApp, paidOf } from './app.ts'
@@ -277,7 +279,12 @@ t.test('two instances on one file', async (t) => {
   const nats = await startNats()
   t.teardown(nats.stop)
   const instance = async (folder?: Notifications['folder']) => {
-    const broker = createJetStreamBroker({ url: nats.url, name: 'test', streamMaxBytes: 1_000_000 })
+    const broker = createJetStreamBroker({
+      url: nats.url,
+      name: 'test',
+      streamMaxBytes: 1_000_000,
+      deployment: TEST_SYSTEM,
+    })
     const made = await notificationsApp(t, { signals: broker, ...(folder && { folder: { ...folder, remove() {} } }) })
     await broker.connect()
     made.push.start()

@@ -16,8 +16,8 @@ t.test('drizzle tables agree with the file', async (t) => {
   const { dataDir, remove } = temporaryFolder()
   t.teardown(remove)
   await openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
-  // Only sqlite.ts, lease.ts and age.ts use these, and keep their definitions to themselves.
-  const { migrations: _, lease: __, ages: ___, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
+  // Only sqlite.ts, lease.ts, age.ts and claim.ts use these, and keep their definitions to themselves.
+  const { migrations: _, lease: __, ages: ___, claim_nonces: ____, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
   const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
   const messaging = [
     outboxTable,

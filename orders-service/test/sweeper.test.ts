@@ -29,6 +29,7 @@ async function underTraffic(t: Test) {
     pending: end - delivered,
     ackPending: delivered - floor,
     deliveries: delivered,
+    marked: true,
   })
   const broker = {
     connected: true,

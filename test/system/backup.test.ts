@@ -62,7 +62,7 @@ t.test('a backup of a running system, restored', async (t) => {
   })
 
   const restored = temporaryFolder(t)
-  for (const file of files) copyFileSync(join(backup, file), join(restored, file))
+  for (const file of [...files, 'system-id']) copyFileSync(join(backup, file), join(restored, file))
   await withSystem(t, { dataDir: restored }, async (system) => {
     await untilSettled(t, system, 'what was under way')
     const agreed = () =>

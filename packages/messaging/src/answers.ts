@@ -50,7 +50,7 @@ export function createAnswers({ question, answers, broker, outbox }: AnswersOpti
     if (!broker.connected) return undefined
     // Before the durables: what they have acknowledged by then is a lower bound.
     const asked = await broker.stream(questionStream)
-    if (!asked || asked.incarnation !== outbox.incarnation()) return undefined
+    if (!asked || asked === 'foreign' || asked.incarnation !== outbox.incarnation()) return undefined
     // A durable's floor says nothing of what was purged before it had read that.
     if (questionDurables.some((durable) => outbox.arrears.first(durable))) return undefined
     const read = floorOf(await states([question]), asked.lastSeq)

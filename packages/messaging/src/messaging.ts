@@ -3,6 +3,7 @@ import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import { type ServiceName, type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import { createAge } from '@checkout/service/age.ts'
 import type { Clock } from '@checkout/service/clock.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import { createLease, type Lease } from '@checkout/service/lease.ts'
 import type { Store } from '@checkout/service/store.ts'
 import type { Logger } from 'pino'
@@ -26,6 +27,7 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   store: Store<Tx, MessagingReads>
   handlers: Handlers<Tx>
   broker: Broker
+  deployment: Deployment
   clock: Clock
   logger: Logger
   metrics?: Registry
@@ -61,11 +63,11 @@ export interface Messaging {
 }
 
 export function createMessaging<Tx extends MessagingTx>(options: MessagingOptions<Tx>): Messaging {
-  const { service, store, handlers, broker, clock, logger, metrics } = options
+  const { service, store, handlers, broker, deployment, clock, logger, metrics } = options
   const { write } = store
   const retentionMs = options.retentionMs ?? RETENTION_MS
   const lease = createLease({ read: store.read.lease, write, clock })
-  const counters = metrics && createCounters(metrics, store, broker, lease)
+  const counters = metrics && createCounters(metrics, store, broker, lease, () => consumer.unbound())
   // From the start, so that a rate sees the first one.
   for (const { service: reader, subject: type } of subscriptions) {
     if (reader !== service) continue
@@ -75,6 +77,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     service,
     handlers,
     write,
+    deployment,
     clock,
     logger,
     ...(options.onCommitted && { onCommitted: options.onCommitted }),
@@ -161,7 +164,13 @@ function createStreamGauges(metrics: Registry, store: Store<MessagingTx, Messagi
   })
 }
 
-function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingReads>, broker: Broker, lease: Lease) {
+function createCounters(
+  metrics: Registry,
+  store: Store<MessagingTx, MessagingReads>,
+  broker: Broker,
+  lease: Lease,
+  unbound: () => number,
+) {
   const registers = [metrics]
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -181,6 +190,7 @@ function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingRe
   const oldestSeconds = () => backlog.oldestMs / 1000
   gauge('outbox_oldest_seconds', 'Age of the oldest outbox row not yet published; 0 = none.', oldestSeconds)
   gauge('nats_connected', '1 while the broker is connected.', () => Number(broker.connected))
+  gauge('subscriptions_unbound', 'Subscriptions that nothing is read from just now.', unbound)
   gauge('dead_letters', 'Dead letters waiting for a person.', () => store.read.deadLetters.count())
   gauge('lease_held', '1 in the instance that relays, sweeps, mails and cleans up.', () => Number(lease.held()))
   gauge('store_commits', 'COMMITs of this process.', () => store.stats().commits)

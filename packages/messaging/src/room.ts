@@ -65,7 +65,8 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
 
   async function existing(): Promise<StreamState> {
     const state = await broker.stream(stream.name)
-    if (!state || state.incarnation !== outbox.incarnation()) throw new Error('the stream is not the one published to')
+    if (!state || state === 'foreign' || state.incarnation !== outbox.incarnation())
+      throw new Error('the stream is not the one published to')
     return state
   }
 

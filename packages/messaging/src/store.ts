@@ -4,6 +4,7 @@ import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { arrearsMigrations } from './arrears.ts'
+import { claimMigrations, claimReads, claimWrites } from './claim.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
 import { inboxMigrations, inboxReads, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
@@ -17,6 +18,7 @@ export const messagingMigrations: readonly Migration[] = [
   ...deadLetterMigrations,
   ...parkedMigrations,
   ...arrearsMigrations,
+  ...claimMigrations,
 ]
 
 export type MessagingTx = ReturnType<typeof messagingWrites>
@@ -31,6 +33,7 @@ export function messagingWrites(writer: Connection, options: { source: string; c
     inbox: inboxWrites(writer),
     deadLetters: deadLetterWrites(writer, options),
     parked: parkedWrites(writer),
+    claim: claimWrites(writer),
   }
 }
 
@@ -42,5 +45,6 @@ export function messagingReads(reader: Connection, clock: Clock) {
     outbox: outboxReads(reader, clock),
     deadLetters: deadLetterReads(reader),
     parked: parkedReads(reader),
+    claim: claimReads(reader),
   }
 }

@@ -75,9 +75,10 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     const before = await broker.stream(stream.name)
     const states = await durables.states()
     const after = await broker.stream(stream.name)
-    const whole = after !== undefined && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
+    const ours = before && before !== 'foreign' && after && after !== 'foreign'
+    const whole = ours && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
     // Before and after: else the floors may be those of another stream's durables.
-    if (!whole || before?.incarnation !== after.incarnation || after.incarnation !== outbox.incarnation()) {
+    if (!whole || before.incarnation !== after.incarnation || after.incarnation !== outbox.incarnation()) {
       relay.resync()
       return false
     }

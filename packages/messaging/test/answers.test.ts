@@ -4,7 +4,7 @@ import { createAnswers } from '../src/answers.ts'
 import type { Arrears } from '../src/arrears.ts'
 import type { DurableState } from '../src/broker.ts'
 
-const idle: DurableState = { ackFloor: 0, delivered: 0, pending: 0, ackPending: 0, deliveries: 0 }
+const idle: DurableState = { ackFloor: 0, delivered: 0, pending: 0, ackPending: 0, deliveries: 0, marked: true }
 
 function scene() {
   const world = {

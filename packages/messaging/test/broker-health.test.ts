@@ -12,6 +12,7 @@ import { createGuard } from '../../../scripts/guard.ts'
 import { createManagedProcess } from '../../../scripts/managed-process.ts'
 import { reservePorts } from '../../../scripts/ports.ts'
 import { freshLog, untilListening } from '../../../scripts/system.ts'
+import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { natsServerProgram } from '../../../test/support/nats.ts'
 import { createJetStreamBroker } from '../src/jetstream.ts'
@@ -71,7 +72,7 @@ async function startServer(t: Test, conf: string) {
 async function connectTo(t: Test, port: number, { streamMaxBytes = 1024 ** 2, user = '' } = {}) {
   const { logger, logs } = recordingLogger()
   const url = `nats://${user}127.0.0.1:${port}`
-  const broker = createJetStreamBroker({ url, name: 'test', streamMaxBytes, logger })
+  const broker = createJetStreamBroker({ url, name: 'test', streamMaxBytes, deployment: TEST_SYSTEM, logger })
   t.teardown(broker.close)
   await broker.connect()
   return {

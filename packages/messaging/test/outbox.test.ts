@@ -6,6 +6,7 @@ import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { openSqlite } from '@checkout/service/sqlite.ts'
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
+import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
 import { deadLetterMigrations } from '../src/dead-letters.ts'
@@ -188,6 +189,7 @@ t.test('a scrape of the metrics asks for the backlog once', async (t) => {
       store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, backlog } } },
       handlers: {},
       broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
+      deployment: TEST_SYSTEM,
       clock: systemClock,
       logger: recordingLogger().logger,
       metrics,

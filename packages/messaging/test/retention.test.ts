@@ -204,7 +204,8 @@ for (const failPurges of [0, 1]) {
       let failures = 0
       const p = await setUp(stage, {
         retentionMs: 1,
-        streamMaxBytes: 64 * 1024,
+        // Not any size: server 2.9 lets a message in that fits only without its record's overhead, and drops the oldest for it.
+        streamMaxBytes: 62_300,
         wrap: (broker) =>
           patched(broker, {
             purge(stream, seq) {

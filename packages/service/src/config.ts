@@ -2,6 +2,7 @@
 import { currencyCodes } from '@checkout/contracts/currencies.ts'
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { SYSTEM_ID_PATTERN } from './deployment.ts'
 import { BAD_CONFIG } from './exit-codes.ts'
 import { fromText } from './validation.ts'
 
@@ -24,6 +25,9 @@ export const serviceConfig = {
     pattern: `^(${currencyCodes.join('|')})$`,
     description: 'the ISO 4217 code of a currency with a minor unit, such as RUB',
   }),
+  SYSTEM_ID: Type.Optional(
+    Type.String({ pattern: SYSTEM_ID_PATTERN, description: 'up to 64 letters, digits, "-" or "_"' }),
+  ),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
   ALLOWED_HOSTS: Type.Array(Type.String({ pattern: '^(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*$' }), {
     default: [],

@@ -20,6 +20,16 @@ made of it (<full name>-notifications-0, with a hash behind it) is still a DNS l
 {{- end }}
 {{- end }}
 
+{{/* Each service has a volume of its own, so they are told which system they are. At most 64 characters; a namespace has no "_". */}}
+{{- define "shop.systemId" -}}
+{{- $id := default (printf "%s_%s" .Release.Namespace (.Release.Name | replace "." "-")) .Values.config.systemId }}
+{{- if gt (len $id) 64 }}
+{{- printf "%s-%s" (trunc 50 $id) (sha256sum $id | trunc 12) }}
+{{- else }}
+{{- $id }}
+{{- end }}
+{{- end }}
+
 {{- define "shop.chart" -}}
 {{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import type { EventType } from '@checkout/contracts/events.ts'
 import { type ServiceName, subscriptions } from '@checkout/contracts/topology.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import { openStore, type Store } from '@checkout/service/store.ts'
 import Database from 'better-sqlite3'
 import { pino } from 'pino'
 import type { Test } from 'tap'
+import { TEST_SYSTEM } from '../../../../test/support/deployment.ts'
 import { eventually } from '../../../../test/support/eventually.ts'
 import { startNats, type TestNats } from '../../../../test/support/nats.ts'
 import { assertNoChildren } from '../../../../test/support/system.ts'
@@ -56,6 +58,7 @@ export interface LifeOptions<Tx extends MessagingTx> {
   retryMs?: number
   streamMaxBytes?: number
   clock?: Clock
+  deployment?: Deployment
 }
 
 /** Resolves when it is connected; so the nats-server must be up. */
@@ -69,15 +72,18 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     retentionMs,
     retryMs,
     streamMaxBytes = STREAM_MAX_BYTES,
+    deployment = TEST_SYSTEM,
   } = options
   const { logger, logs } = recordingLogger()
-  const connection = createJetStreamBroker({ url, name: service, streamMaxBytes })
+  const claim = { service, store }
+  const connection = createJetStreamBroker({ url, name: service, streamMaxBytes, deployment, claim, logger })
   const broker = wrap(connection)
   const messaging = createMessaging({
     service,
     store,
     handlers,
     broker,
+    deployment,
     clock: options.clock ?? systemClock,
     logger,
     ...(retentionMs === undefined ? {} : { retentionMs }),
