@@ -47,12 +47,13 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
   async function admit(rows: readonly OutboxRow[], afterSeq: number): Promise<readonly OutboxRow[]> {
     if (known?.seq !== afterSeq) known = undefined
     known ??= await look(afterSeq)
-    let batch = fitting(rows, known.maxBytes)
-    if (known.bytes + batch.bytes > known.maxBytes * SHORT) {
+    const batch = fitting(rows, known.maxBytes)
+    const share = ({ bytes, maxBytes }: { bytes: number; maxBytes: number }) => (bytes + batch.bytes) / maxBytes
+    if (share(known) > SHORT) known = await look(afterSeq)
+    if (share(known) > SHORT) {
       await makeRoom(batch.bytes)
       known = await look(afterSeq)
-      batch = fitting(rows, known.maxBytes)
-      if (known.bytes + batch.bytes > known.maxBytes) return []
+      if (share(known) > 1) return []
     }
     known = { ...known, seq: afterSeq + batch.rows.length, bytes: known.bytes + batch.bytes }
     return batch.rows

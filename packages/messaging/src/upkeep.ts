@@ -176,12 +176,13 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     })
     const all = batch.length === own.length
     const upToId = all ? (scanned.length < ARREARS_SCAN ? arrears.toId : (scanned.at(-1)?.id ?? 0)) : batch.at(-1)?.id
-    await write((tx) => {
+    const settled = await write((tx) => {
       tx.lease.assertHeld()
-      if (!tx.outbox.isOf(incarnation) || !tx.outbox.arrears.settle(arrears, upToId ?? 0)) return
+      if (!tx.outbox.isOf(incarnation) || !tx.outbox.arrears.settle(arrears, upToId ?? 0)) return false
       if (batch.length > 0) appended.set(durable, tx.outbox.repeat(batch))
+      return true
     })
-    if (!outbox.arrears.first(durable)) {
+    if (settled && !outbox.arrears.first(durable)) {
       logger.info({ stream: stream.name, durable }, 'a subscription has got everything that it lacked')
     }
   }
