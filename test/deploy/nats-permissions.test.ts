@@ -247,7 +247,8 @@ const subjects: readonly { subject: string; publish: ServiceName[]; subscribe: S
   // The server lets "*" stand for ">" here; nobody may publish below push.<user>.
   { subject: 'push.>', publish: [], subscribe: ['notifications-service'] },
   { subject: 'push.ada.x', publish: [], subscribe: [] },
-  ...['_INBOX.x', '$JS.API.INFO', '$JS.API.STREAM.NAMES', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
+  { subject: '$JS.API.INFO', publish: [...serviceNames], subscribe: [] },
+  ...['_INBOX.x', '$JS.API.STREAM.NAMES', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
     subject,
     publish: [],
     subscribe: [],

@@ -2,6 +2,7 @@
 import rateLimit from '@fastify/rate-limit'
 import type { App } from './app.ts'
 import { Problem } from './problem.ts'
+import { RateWindows } from './rate-windows.ts'
 
 /**
  * At most `perMinute` requests per user and minute and instance; 0 switches it off. Beyond: 429 rate_limited with
@@ -13,6 +14,7 @@ export async function registerRateLimit(app: App, perMinute: number): Promise<vo
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: '1 minute',
+    store: RateWindows,
     // After every onRequest hook, so that identify has run wherever the route put it; still before the body is read.
     hook: 'preParsing',
     keyGenerator: (request) => request.userId,

@@ -1,6 +1,7 @@
 import { Counter } from 'prom-client'
 import t from 'tap'
 import { createMetrics } from '../src/metrics.ts'
+import { RateWindows } from '../src/rate-windows.ts'
 import { ada, testApp } from './app.ts'
 
 t.test('health: a missing broker degrades, a missing store is unready', async (t) => {
@@ -60,6 +61,29 @@ t.test('the rate limit is per user and answers 429 with Retry-After', async (t) 
   t.equal((await get('bob')).statusCode, 200, 'another user is not limited')
   for (let i = 0; i < 5; i++) t.equal((await app.inject('/health/ready')).statusCode, 200)
   t.equal((await app.inject('/orders')).statusCode, 401, 'without a user there is nothing to count')
+})
+
+t.test('a wall clock that is set neither ends the minute nor makes it longer', async (t) => {
+  const { now } = Date
+  t.teardown(() => {
+    Date.now = now
+  })
+  const counts: number[] = []
+  const windows = new RateWindows()
+  const count = (timeWindow: number) =>
+    windows.incr('ada', (_, result) => counts.push(result?.current ?? 0), timeWindow)
+  count(60_000)
+  for (const hours of [26, -26, 1, -1]) {
+    Date.now = () => now() + hours * 3_600_000
+    count(60_000)
+  }
+  t.strictSame(counts, [1, 2, 3, 4, 5], 'within one minute')
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  count(10)
+  t.equal(counts.at(-1), 1, 'after its time a new one')
+  for (let i = 0; i < 20_000; i++) windows.incr(`user-${i}`, () => {}, 60_000)
+  count(60_000)
+  t.equal(counts.at(-1), 1, 'the number of keys is bounded')
 })
 
 t.test('without a rate limit nothing is counted', async (t) => {
