@@ -17,7 +17,13 @@ t.test('drizzle tables agree with the file', async (t) => {
   t.teardown(remove)
   await openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
   // Only sqlite.ts, lease.ts, age.ts and claim.ts use these, and keep their definitions to themselves.
-  const { migrations: _, lease: __, ages: ___, claim_nonces: ____, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
+  const {
+    migrations: _,
+    lease: __,
+    ages: ___,
+    claim_nonces: ____,
+    ...inFile
+  } = columnsInFile(join(dataDir, 'notifications.sqlite'))
   const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
   const messaging = [
     outboxTable,

@@ -19,7 +19,13 @@ t.test('drizzle tables agree with the file', async (t) => {
   t.teardown(remove)
   await openPaymentsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
   // Only sqlite.ts, lease.ts, age.ts and claim.ts use these, and keep their definitions to themselves.
-  const { migrations: _, lease: __, ages: ___, claim_nonces: ____, ...inFile } = columnsInFile(join(dataDir, 'payments.sqlite'))
+  const {
+    migrations: _,
+    lease: __,
+    ages: ___,
+    claim_nonces: ____,
+    ...inFile
+  } = columnsInFile(join(dataDir, 'payments.sqlite'))
   const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
   const messaging = [
     outboxTable,

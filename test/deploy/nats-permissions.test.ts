@@ -265,7 +265,8 @@ const subjects: readonly { subject: string; publish: ServiceName[]; subscribe: S
   { subject: 'push.ada.x', publish: [], subscribe: [] },
   ...serviceNames.map((service) => ({ subject: claimSubject(service), publish: [service], subscribe: [service] })),
   { subject: '$JS.API.STREAM.NAMES', publish: streams.map(({ owner }) => owner), subscribe: [] },
-  ...['_INBOX.x', '$JS.API.INFO', '$JS.API.STREAM.LIST', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
+  { subject: '$JS.API.INFO', publish: [...serviceNames], subscribe: [] },
+  ...['_INBOX.x', '$JS.API.STREAM.LIST', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
     subject,
     publish: [],
     subscribe: [],

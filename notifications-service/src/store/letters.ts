@@ -149,7 +149,7 @@ export function letterReads(reader: Connection) {
   const nextMail = db
     .select({ dueAt: letters.mailDueAt })
     .from(letters)
-    .where(sql`${letters.mail} = 'queued'`)
+    .where(sql`${letters.mail} = 'queued' AND ${letters.mailDueAt} >= 0`)
     .orderBy(asc(letters.mailDueAt))
     .limit(1)
     .prepare()

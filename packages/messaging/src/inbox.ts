@@ -47,7 +47,7 @@ export function inboxWrites(writer: Connection) {
   const purge = db
     .delete(inboxTable)
     .where(
-      sql`${inboxTable.id} IN (SELECT id FROM inbox ORDER BY id LIMIT ${p('limit')}) AND ${inboxTable.receivedAge} <= ${ageNow('retention')} - ${p('ageMs')}`,
+      sql`${inboxTable.id} IN (SELECT id FROM inbox WHERE id > 0 ORDER BY id LIMIT ${p('limit')}) AND ${inboxTable.receivedAge} <= ${ageNow('retention')} - ${p('ageMs')}`,
     )
     .prepare()
   return {

@@ -71,10 +71,10 @@ export interface KeptAges {
   newest(): number | undefined
 }
 
-/** @param order the column by which the rows are in the order of their ages; it has an index */
+/** @param order the column by which the rows are in the order of their ages; it has an index, and is never negative */
 export function keptAges(reader: Connection, table: string, age: string, order: string): KeptAges {
   const [first, last] = ['ASC', 'DESC'].map((direction) =>
-    reader.prepare(`SELECT ${age} FROM ${table} ORDER BY ${order} ${direction} LIMIT 1`).pluck(),
+    reader.prepare(`SELECT ${age} FROM ${table} WHERE ${order} >= 0 ORDER BY ${order} ${direction} LIMIT 1`).pluck(),
   )
   return {
     oldest: () => first?.get() as number | undefined,
