@@ -50,6 +50,8 @@ const REQUEST_TIMEOUT_MS = 10_000
 const CONNECTION_TIMEOUT_MS = 30_000
 /** While closing, a request that has still not ended by then is cut off: the contract is to be gone in 8 s. */
 const CLOSE_CUT_OFF_MS = 5_000
+/** How long the client of a refused request has to read the answer. */
+const LAST_BYTES_MS = 2_000
 /** Node looks for late requests only this often (default 30 s). */
 const TIMEOUT_CHECK_MS = 2_000
 
@@ -213,6 +215,8 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`)
+  // Not at once, which could take the answer away from a client that still sends; and not when that one has ended.
+  setTimeout(() => socket.destroy(), LAST_BYTES_MS).unref()
 }
 
 const clientErrorCodes: Readonly<Record<string, ProblemCode>> = {
