@@ -1,5 +1,5 @@
 /** What the supervisor says about its processes: starts, deaths with the last errors of the log, restarts. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { relative } from 'node:path'
 import { BAD_CONFIG } from '@checkout/service/exit-codes.ts'
 import type { Death, ManagedProcess } from './managed-process.ts'
@@ -60,9 +60,9 @@ export function watchDeaths(root: string, log: (line: string) => void, giveUp: (
   }
 }
 
-/** The errors since the process last started, readable: pino lines of level error or worse, and plain text. */
+/** The errors since the process last started, readable: pino lines of level error or worse, and plain text; none without a log. */
 function lastErrors(file: string, offset: number): string[] {
-  const lines = tail(file, offset)
+  const lines = (existsSync(file) ? tail(file, offset) : '')
     .split('\n')
     .map(readable)
     .filter((line) => line !== '')

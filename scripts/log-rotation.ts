@@ -16,7 +16,13 @@ export function rotateLogs(folder: string, files: () => readonly string[]): () =
   const look = () => {
     const share = (blocks * bsize * SHARE_OF_DISK) / (2 * files().length)
     const max = Math.max(LOG_BYTES_MIN, Math.min(share, LOG_BYTES_MAX))
-    for (const file of files()) if (sizeOf(file) > max) rotate(file)
+    for (const file of files()) {
+      try {
+        if (sizeOf(file) > max) rotate(file)
+      } catch {
+        // A failing or read-only disk; the system goes on without its logs.
+      }
+    }
   }
   const timer = setInterval(look, LOOK_EVERY_MS)
   timer.unref()
@@ -33,6 +39,4 @@ function rotate(file: string): void {
   truncateSync(file)
 }
 
-function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
-}
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0

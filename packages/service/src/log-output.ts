@@ -14,8 +14,10 @@ const WAITING_MAX = 4 * 1024 * 1024
 const FLUSH_EVERY_MS = 1_000
 /** After a write that failed the next one is tried this much later, each time twice as late, at most FLUSH_EVERY_MS. */
 const RETRY_MS_MIN = 1
-/** A reader that is merely slow gets this long at exit to read on. */
-const EXIT_WAIT_MS_MAX = 500
+/** The exit waits for a slow reader as long as it reads something this often, */
+const EXIT_PAUSE_MS_MAX = 400
+/** and so long in all. */
+const EXIT_WAIT_MS_MAX = 2_000
 
 export interface LogOutput {
   /** Takes one line with its line break; drops it when too much waits. */
@@ -103,12 +105,17 @@ export function createLogOutput(descriptor: number, options: LogOutputOptions): 
       underWay = false
       block = undefined // the thread that writes it ends before the process does
     }
-    const giveUpAt = performance.now() + (mayBlock ? 0 : EXIT_WAIT_MS_MAX)
     const never = new Int32Array(new SharedArrayBuffer(4))
+    const exitAt = performance.now()
+    let readAt = exitAt
     flushSync()
-    while (retryMs > 0 && performance.now() < giveUpAt) {
+    while (!mayBlock && retryMs > 0) {
       Atomics.wait(never, 0, 0, RETRY_MS_MIN)
+      const before = block?.length
       flushSync()
+      const now = performance.now()
+      if (block?.length !== before) readAt = now
+      if (now - readAt > EXIT_PAUSE_MS_MAX || now - exitAt > EXIT_WAIT_MS_MAX) break
     }
   })
 

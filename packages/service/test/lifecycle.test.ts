@@ -11,9 +11,12 @@ import t from 'tap'
 type Line = Record<string, unknown>
 
 /** Starts the fixture as a real process. */
-function start(t: { teardown: (fn: () => unknown) => void }, port = 0, trouble = '') {
+function start(t: { teardown: (fn: () => unknown) => void }, port = 0, trouble = '', env: NodeJS.ProcessEnv = {}) {
   const file = new URL('./fixtures/service.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, [file, String(port), trouble], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [file, String(port), trouble], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const lines: Line[] = []
   let stderr = ''
@@ -101,6 +104,13 @@ t.test('a shutdown that hangs exits 1 and says where', async (t) => {
   const { code, lines } = await service.closed
   t.equal(code, 1)
   t.match(lines.at(-1), { level: 'error', msg: 'shutdown hangs, exiting', step: 'store', ms: 7500 })
+})
+
+t.test("a service that is told HOST, which is the gateway's, says where it listens instead", async (t) => {
+  const service = start(t, 0, '', { HOST: '0.0.0.0' })
+  const message = 'HOST is for the gateway alone; this listens on 127.0.0.1 until SERVICES_HOST says otherwise'
+  t.match(await service.logged(message), { level: 'warn' })
+  t.match(await service.logged('listening'), { url: /^http:\/\/127\.0\.0\.1:/ })
 })
 
 t.test('a log that nobody reads does not hold the shutdown', async (t) => {
