@@ -20,6 +20,8 @@ t.test('defaults, and empty variables count as unset', async (t) => {
     NATS_URL: 'nats://127.0.0.1:4222',
     CURRENCY: 'RUB',
     LOG_LEVEL: 'info',
+    ALLOWED_HOSTS: [],
+    PROXIES_IN_FRONT: 0,
     RATE_LIMIT_PER_MINUTE: 0,
     ORDERS_PORT: 3001,
     FAST: false,
