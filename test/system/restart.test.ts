@@ -2,7 +2,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import t from 'tap'
 import { startSystem } from '../../scripts/system.ts'
 import { eventually } from '../support/eventually.ts'
@@ -12,8 +11,7 @@ import { client } from '../support/system.ts'
 const dataDir = mkdtempSync(join(tmpdir(), 'restart-'))
 t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
 
-const start = async (env: NodeJS.ProcessEnv = {}) =>
-  startSystem({ dataDir, ports: 'free', natsServer: await natsServerProgram(), env })
+const start = async () => startSystem({ dataDir, ports: 'free', natsServer: await natsServerProgram() })
 
 t.test('three runs over one folder: the streams are made once', async (t) => {
   for (const run of [1, 2, 3]) {
@@ -32,16 +30,4 @@ t.test('three runs over one folder: the streams are made once', async (t) => {
     const rebuilds = logs.join('').match(/making the stream anew/g)?.length ?? 0
     t.equal(rebuilds, run === 1 ? 2 : 0, `run ${run}: streams made`)
   }
-})
-
-t.test('data of another currency is refused at start', async (t) => {
-  await t.rejects(start({ CURRENCY: 'USD' }), {
-    message: /CURRENCY is USD, but the data in .* is in RUB: set CURRENCY=RUB, or DATA_DIR to another folder/,
-  })
-  // As an earlier release took it: three letters that are no currency's.
-  new Database(join(dataDir, 'orders.sqlite')).exec("UPDATE deployment SET currency = 'ABC'").close()
-  await t.rejects(start({ CURRENCY: 'ABC' }), { message: /CURRENCY must be the ISO 4217 code .* but is "ABC"/ })
-  await t.rejects(start(), {
-    message: /the data in .* is in ABC, which is no currency .*: set DATA_DIR to another folder/,
-  })
 })
