@@ -36,10 +36,8 @@ const folders: Record<Part, string> = {
 }
 
 const READY_WITHIN_MS = 60_000
-/** So long the start waits for each service to find its own streams at the broker, or to say that they are not its own. */
-const BROKER_WITHIN_MS = 10_000
-/** The same, while it has no connection to the broker. */
-const CONNECTED_WITHIN_MS = 2_000
+/** A broker that is not there, or cannot be used just now, holds the start up no longer: the system runs without it. */
+const BROKER_WITHIN_MS = 5_000
 /** Shutdown, all in all below 10 s: services take at most 8 s each, so the gateway's time is not waited out. */
 const GATEWAY_HEAD_START_MS = 1_000
 const SERVICES_STOP_WITHIN_MS = 7_800
@@ -217,11 +215,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     await Promise.all(backends.map((p) => untilReady(p, callHost(servicesHost), deadline)))
     gateway = createPart('gateway', 1)
     gateway.start()
-    const decided = AbortSignal.any([starting.signal, AbortSignal.timeout(BROKER_WITHIN_MS)])
     const readers = backends.filter(({ name }) => name !== folders.web)
     await Promise.all([
       untilReady(gateway, callHost(host), deadline),
-      ...readers.map((reader) => untilOwnStreams(reader, callHost(servicesHost), decided)),
+      ...readers.map((reader) => untilOwnStreams(reader, callHost(servicesHost), deadline)),
     ])
     starting.signal.throwIfAborted()
   } catch (error) {
@@ -324,15 +321,14 @@ async function untilReady(managed: ManagedProcess, host: string, signal: AbortSi
  */
 async function untilOwnStreams({ name, instance, port }: ManagedProcess, host: string, signal: AbortSignal) {
   const part = name.replace('-service', '')
-  const connectedBy = performance.now() + CONNECTED_WITHIN_MS
+  const patience = performance.now() + BROKER_WITHIN_MS
   const text = async (path: string) => (await fetch(`http://${host}:${port}${path}`, { signal })).text()
   while (!signal.aborted) {
     try {
       const { natsProblem } = JSON.parse(await text(`/status/${part}`)) as { natsProblem?: string | null }
       if (natsProblem?.startsWith(REFUSED)) throw new BrokerRefused(`${name} ${instance} ${natsProblem}`)
-      const metrics = await text('/metrics')
-      if (/^subscriptions_unbound 0$/m.test(metrics)) return
-      if (/^nats_connected 0$/m.test(metrics) && performance.now() > connectedBy) return
+      if (natsProblem && performance.now() > patience) return
+      if (/^subscriptions_unbound 0$/m.test(await text('/metrics'))) return
     } catch (error) {
       if (error instanceof BrokerRefused) throw error
       // Restarting, or out of time.

@@ -42,10 +42,10 @@ async function refusedStart(t: Test, options: Partial<SystemOptions> & { env: No
   }
 }
 
-t.test('a second system, and a copy of the first one, at the same broker under load', async (t) => {
+t.test('a second system and a copy of the first one, under load, and one that finds what it left behind', async (t) => {
   const seed = newSeed()
   t.comment(`seed ${seed}`)
-  await withBroker(t, async (nats) => {
+  await withBroker(t, async (nats, jsm) => {
     const env = { NATS_URL: nats.url }
     const dataDir = mkdtempSync(join(tmpdir(), 'checkout-'))
     const system = await startSystem({ dataDir, ports: 'free', env })
@@ -71,43 +71,12 @@ t.test('a second system, and a copy of the first one, at the same broker under l
     } finally {
       await system.stop()
     }
-    rmSync(dataDir, { recursive: true, force: true })
-  })
-})
 
-t.test('on what another system left behind: refused, and nothing of it is touched', async (t) => {
-  await withBroker(t, async (nats, jsm) => {
-    const env = { NATS_URL: nats.url }
-    const claims = newClaims()
-    const dataDir = mkdtempSync(join(tmpdir(), 'checkout-'))
-    const staging = await startSystem({ dataDir, ports: 'free', env })
-    try {
-      await fundedUsers(staging.url, 3, claims)
-      await untilSettled(t, staging, 'staging')
-    } finally {
-      await staging.stop()
-    }
-    const before = await everythingAt(jsm)
-    t.ok(before.length > 2)
-    t.match(await refusedStart(t, { env }), /refused: the stream \w+ belongs to the system [-\w]+; this is/)
-    t.strictSame(await everythingAt(jsm), before, 'everything is as it was')
-    const again = await startSystem({ dataDir, ports: 'free', env })
-    await again.stop()
-    t.pass('its own system goes on with it')
+    const left = await everythingAt(jsm)
+    const late = await refusedStart(t, { env })
+    t.match(late, /refused: the stream \w+ belongs to the system [-\w]+; this is/, 'what is left is refused, too')
+    t.strictSame(await everythingAt(jsm), left, 'and nothing of it is touched')
     rmSync(dataDir, { recursive: true, force: true })
-  })
-})
-
-t.test('two systems that start at the same moment on an empty broker: at most one', async (t) => {
-  await withBroker(t, async (nats) => {
-    const env = { NATS_URL: nats.url }
-    const folders = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'checkout-')))
-    const starts = await Promise.allSettled(folders.map((dataDir) => startSystem({ dataDir, ports: 'free', env })))
-    for (const start of starts) if (start.status === 'fulfilled') await start.value.stop()
-    const refusals = starts.filter((start) => start.status === 'rejected')
-    t.ok(refusals.length > 0, 'one is refused, or both')
-    for (const { reason } of refusals) t.match(String(reason), /refused: /)
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   })
 })
 
