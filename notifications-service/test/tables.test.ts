@@ -1,9 +1,11 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
+import { claimNonces } from '@checkout/messaging/claim.ts'
 import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { deployment } from '@checkout/service/deployment.ts'
 import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import t from 'tap'
 import { columnsInCode, columnsInFile, temporaryFolder } from '../../packages/contracts/test/support/database.ts'
@@ -17,6 +19,6 @@ t.test('drizzle tables agree with the file', async (t) => {
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
   const messaging = [outboxTable, publications, streamIncarnation, inboxTable, deadLettersTable, handlerFailures]
-  const tables = [...messaging, contacts, letters, mailboxes]
+  const tables = [...messaging, claimNonces, deployment, contacts, letters, mailboxes]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

@@ -1,5 +1,6 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
+import { claimNonces } from '@checkout/messaging/claim.ts'
 import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
@@ -19,6 +20,6 @@ t.test('drizzle tables agree with the file', async (t) => {
   // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
   const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'orders.sqlite'))
   const messaging = [outboxTable, publications, streamIncarnation, inboxTable, deadLettersTable, handlerFailures]
-  const tables = [...messaging, idempotencyKeys, deployment, orders, users]
+  const tables = [...messaging, claimNonces, idempotencyKeys, deployment, orders, users]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })
