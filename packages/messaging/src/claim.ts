@@ -15,6 +15,9 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { eq, lte, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 
@@ -41,15 +44,27 @@ export const claimMigrations: readonly Migration[] = [
   },
 ]
 
+export const claimNonces = sqliteTable('claim_nonces', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  nonce: text('nonce').notNull().unique(),
+})
+
 export type ClaimWrites = ReturnType<typeof claimWrites>
 
 export function claimWrites(writer: Connection) {
-  const insert = writer.prepare('INSERT INTO claim_nonces (nonce) VALUES (?)')
-  const prune = writer.prepare('DELETE FROM claim_nonces WHERE id <= ?')
+  const db = drizzle(writer)
+  const insert = db
+    .insert(claimNonces)
+    .values({ nonce: sql.placeholder('nonce') })
+    .prepare()
+  const prune = db
+    .delete(claimNonces)
+    .where(lte(claimNonces.id, sql.placeholder('upTo')))
+    .prepare()
   return {
     note(nonce: string): void {
-      const { lastInsertRowid } = insert.run(nonce)
-      prune.run(Number(lastInsertRowid) - NONCES)
+      const { lastInsertRowid } = insert.run({ nonce })
+      prune.run({ upTo: Number(lastInsertRowid) - NONCES })
     },
   }
 }
@@ -57,8 +72,12 @@ export function claimWrites(writer: Connection) {
 export type ClaimReads = ReturnType<typeof claimReads>
 
 export function claimReads(reader: Connection) {
-  const find = reader.prepare('SELECT 1 FROM claim_nonces WHERE nonce = ?')
-  return { noted: (nonce: string): boolean => find.get(nonce) !== undefined }
+  const find = drizzle(reader)
+    .select({ id: claimNonces.id })
+    .from(claimNonces)
+    .where(eq(claimNonces.nonce, sql.placeholder('nonce')))
+    .prepare()
+  return { noted: (nonce: string): boolean => find.get({ nonce }) !== undefined }
 }
 
 /** What the claim needs from the service's file; every store with the messaging's tables is one. */
