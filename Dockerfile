@@ -42,7 +42,9 @@ ENV SERVICE=$SERVICE \
     NODE_ENV=production \
     # Without it V8 lets the young generation grow to 128 MiB on a machine with much memory, which buys nothing here.
     NODE_OPTIONS=--max-semi-space-size=8 \
+    # On the container's own network, which decides who reaches it. HOST is the gateway's, SERVICES_HOST everything else's.
     HOST=0.0.0.0 \
+    SERVICES_HOST=0.0.0.0 \
     DATA_DIR=/data \
     # An index that a migration makes of a large table is sorted in a temporary file: /tmp is memory, or small.
     SQLITE_TMPDIR=/data

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { existsSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseUrl } from '@checkout/messaging/jetstream.ts'
 import { jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import Database from 'better-sqlite3'
@@ -93,7 +94,7 @@ async function jetstreamPublishes(natsUrl: string): Promise<Limit> {
   const what = `JetStream publishes, file storage, ${PUBLISHES_IN_FLIGHT} in flight`
   const name = `BENCH_${process.pid}`
   try {
-    const connection = await connect({ servers: natsUrl, maxReconnectAttempts: 0, timeout: 2_000 })
+    const connection = await connect({ ...parseUrl(natsUrl), maxReconnectAttempts: 0, timeout: 2_000 })
     try {
       const manager = await jetstreamManager(connection)
       await manager.streams.add({ name, subjects: [`${name}.>`], storage: StorageType.File })
@@ -116,6 +117,10 @@ async function jetstreamPublishes(natsUrl: string): Promise<Limit> {
       await connection.close()
     }
   } catch (error) {
-    return { what, perSecond: null, why: `${natsUrl}: ${error instanceof Error ? error.message : error}` }
+    return {
+      what,
+      perSecond: null,
+      why: `${parseUrl(natsUrl).servers}: ${error instanceof Error ? error.message : error}`,
+    }
   }
 }

@@ -6,6 +6,7 @@
  */
 import { cpus } from 'node:os'
 import { resolve } from 'node:path'
+import { adminUrl } from '../scripts/own-broker.ts'
 import { type Cell, measureCell, medianCell } from './cell.ts'
 import { type Api, openApi } from './http.ts'
 import { type Limit, measureLimits } from './limits.ts'
@@ -40,7 +41,7 @@ const IDLE_SOCKETS = 2_000
 
 const root = resolve(import.meta.dirname, '..')
 const dataDir = resolve(root, process.env.DATA_DIR || '.data')
-const natsUrl = process.env.NATS_URL || 'nats://127.0.0.1:4222'
+const natsUrl = process.env.NATS_URL || adminUrl(dataDir, 4222)
 const progress = progressLine(process.stderr)
 
 async function main(options: Options) {

@@ -32,7 +32,8 @@ export const usage = `make bench [ARGS='…'], against a running system (make ru
   --minutes=20          soak: this long at the most connections, instead of the table; fails if something keeps growing
   --rate=N              soak: N orders/s instead of as many as it takes
   --json                the result as JSON on stdout
-BASE_URL (http://localhost:8080, or PORT) says where the system is, NATS_URL and DATA_DIR where its broker and files are.`
+BASE_URL (http://localhost:8080, or PORT) says where the system is, NATS_URL and DATA_DIR where its broker and files are
+(without NATS_URL the broker of make run, with the password in DATA_DIR).`
 
 /** Reads the command line and the environment. Throws an Error naming the option that is wrong. */
 export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options {

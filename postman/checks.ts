@@ -30,6 +30,15 @@ pm.test('${path} is named', () => {
   return path === undefined ? refused : refused + named
 }
 
+/** For paths that the chart's Ingress does not publish: there the ingress controller's own 404, which is no JSON, is right. */
+export const orUnpublished = (test: string): string => `
+const unpublished = pm.response.code === 404 && !/json/.test(pm.response.headers.get('Content-Type') || '')
+if (unpublished) {
+  pm.test('not published by the Ingress', () => pm.response.to.have.status(404))
+} else {
+${test.replaceAll(/^(?=.)/gm, '  ')}
+}`
+
 /**
  * For what happens by itself within moments: the request is sent again until its answer is as wanted. Then, or after
  * 30 s, the answer is tested like that of `answers(200, more)`. (Postman repeats nothing when a single request is sent.)

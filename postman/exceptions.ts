@@ -14,6 +14,11 @@ export const answersNotShown: readonly { answers: RegExp; what: string; reason: 
     reason: 'only a service’s own port answers it, never the gateway',
   },
   {
+    answers: / 403 host_forbidden$/,
+    what: '403 `host_forbidden`',
+    reason: 'it takes a page whose name was made to lead here',
+  },
+  {
     answers: / 409 balance_limit$/,
     what: '409 `balance_limit`',
     reason: 'it takes 9,008 deposits of the largest amount',
@@ -36,6 +41,8 @@ export const codesNotShown: Readonly<Partial<Record<ProblemCode, string>>> = {
   upstream_timeout: 'it takes a service that hangs',
   internal_error: 'it takes a mistake in the code',
   request_malformed: 'Postman sends well-formed HTTP only',
+  precondition_failed: 'files know it, the API does not',
+  range_not_satisfiable: 'files know it, the API does not',
   request_timeout: 'it takes a client that stops in the middle of a request',
   headers_too_large: 'what stands before the gateway, such as an Ingress, answers it first',
 }

@@ -10,6 +10,7 @@
  */
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -20,6 +21,7 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { SYSTEM_ID_FILE } from '@checkout/service/deployment.ts'
 import Database from 'better-sqlite3'
 
 export const files = ['orders.sqlite', 'payments.sqlite', 'notifications.sqlite'] as const
@@ -52,6 +54,7 @@ export async function backUp(dataDir: string, folder: string, log = (_line: stri
   } finally {
     for (const reader of readers) reader.close()
   }
+  copySystemId(dataDir, part)
   sync(part)
   renameSync(part, folder)
   sync(dirname(folder))
@@ -92,6 +95,14 @@ function check(copy: string): void {
   } finally {
     db.close()
   }
+}
+
+/** Beside the files, so that a service which has none yet joins the same system. Not there where SYSTEM_ID gives the id. */
+export function copySystemId(from: string, to: string): void {
+  const [source, copy] = [join(from, SYSTEM_ID_FILE), join(to, SYSTEM_ID_FILE)]
+  if (!existsSync(source)) return
+  copyFileSync(source, copy)
+  sync(copy)
 }
 
 export function sync(path: string): void {

@@ -1,5 +1,5 @@
 /** What the supervisor says about its processes: starts, deaths with the last errors of the log, restarts. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { relative } from 'node:path'
 import { BAD_CONFIG } from '@checkout/service/exit-codes.ts'
 import type { Death, ManagedProcess } from './managed-process.ts'
@@ -60,9 +60,9 @@ export function watchDeaths(root: string, log: (line: string) => void, giveUp: (
   }
 }
 
-/** The errors since the process last started, readable: pino lines of level error or worse, and plain text. */
+/** The errors since the process last started, readable: pino lines of level error or worse, and plain text; none without a log. */
 function lastErrors(file: string, offset: number): string[] {
-  const lines = tail(file, offset)
+  const lines = (existsSync(file) ? tail(file, offset) : '')
     .split('\n')
     .map(readable)
     .filter((line) => line !== '')
@@ -70,7 +70,8 @@ function lastErrors(file: string, offset: number): string[] {
 }
 
 /** What says nothing about the cause: stack frames, Node's own epilogue, nats-server's information lines. */
-const noise = /^\s*at |^Node\.js v|^\s*[\^}{)\]]*\s*$|^node:internal|^\s+(code|throw)\b|requireStack|\[INF\]/
+const noise =
+  /^\s*at |^Node\.js v|^\s*[\^}{)\]]*\s*$|^node:internal|^\s+(code|throw)\b|requireStack|\[INF\]|Plaintext passwords detected/
 
 function readable(line: string): string {
   if (!line.startsWith('{')) return noise.test(line) ? '' : line.trimEnd().slice(0, 200)
@@ -88,6 +89,7 @@ function tail(file: string, offset: number): string {
   const fd = openSync(file, 'r')
   try {
     const { size } = fstatSync(fd)
+    if (offset > size) offset = 0 // the log was rotated
     const buffer = Buffer.alloc(Math.max(0, Math.min(size - offset, TAIL_BYTES)))
     readSync(fd, buffer, 0, buffer.length, size - buffer.length)
     const text = buffer.toString('utf8')

@@ -70,6 +70,15 @@ export function killAll() {
   }
 }
 
+/** A disk that is full or fails must not keep a process from starting, nor end the supervisor. */
+function openLog(file: string): number {
+  try {
+    return openSync(file, 'a')
+  } catch {
+    return openSync('/dev/null', 'a')
+  }
+}
+
 export function createManagedProcess(spec: ProcessSpec): ManagedProcess {
   let child: ChildProcess | undefined
   let ended: Promise<void> = Promise.resolve()
@@ -80,7 +89,7 @@ export function createManagedProcess(spec: ProcessSpec): ManagedProcess {
     clearTimeout(restartTimer)
     if (child) return
     const [file, ...args] = spec.command
-    const log = openSync(spec.logFile, 'a')
+    const log = openLog(spec.logFile)
     const logOffset = fstatSync(log).size
     const startedAt = performance.now()
     // Its own session: Ctrl-C in the terminal reaches only the supervisor, which then stops everything in order.

@@ -18,8 +18,11 @@ export const passwordVariable = (service: ServiceName): string =>
 /** The file with its users as the topology wants them. */
 export function withUsers(conf: string): string {
   const [byHand = ''] = conf.split(MARK)
-  return `${byHand}${MARK}authorization {\n  users: [\n${serviceNames.map(userBlock).join('')}  ]\n}\n`
+  return `${byHand}${MARK}authorization {\n  users: [\n${userBlocks()}  ]\n}\n`
 }
+
+/** One user per service with what it may do; the passwords are variables. */
+export const userBlocks = (): string => serviceNames.map(userBlock).join('')
 
 function userBlock(service: ServiceName): string {
   const { publish, subscribe } = natsPermissions(service)

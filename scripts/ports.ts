@@ -21,12 +21,12 @@ export const PORT_STEP = 10
 export const portOf = (base: number, instance: number) => base + PORT_STEP * (instance - 1)
 
 /** Listens on a port; null when it is taken. Throws when the host is not one of this machine's addresses. */
-async function listen(port: number, host: string): Promise<Server | null> {
+async function listen(port: number, host: string, variable = 'HOST'): Promise<Server | null> {
   const server = createServer()
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(null)
-      else reject(new Error(`cannot listen on ${host}:${port} (${error.code}): check HOST`))
+      else reject(new Error(`cannot listen on ${host}:${port} (${error.code}): check ${variable}`))
     })
     server.listen({ port, host, exclusive: true }, () => resolve(server))
   })
@@ -34,17 +34,21 @@ async function listen(port: number, host: string): Promise<Server | null> {
 
 const close = (server: Server) => new Promise<void>((resolve) => server.close(() => resolve()))
 
-async function isFree(port: number, host: string) {
-  const server = await listen(port, host)
+async function isFree(port: number, host: string, variable?: string) {
+  const server = await listen(port, host, variable)
   if (server) await close(server)
   return server !== null
 }
 
-/** Throws one error that names every port in use, who wants it, and what to do. */
-export async function assertPortsFree(needed: readonly NeededPort[], host: string) {
+/**
+ * Throws one error that names every port in use, who wants it, and what to do; and one that names the variable when this
+ * machine does not have the address.
+ */
+export async function assertPortsFree(needed: readonly NeededPort[], host: string, variable: string) {
   const taken: string[] = []
   for (const { port, user, remedy } of needed) {
-    if (!(await isFree(port, host))) taken.push(`port ${port} (${user}) is in use or not permitted: ${remedy}`)
+    if (!(await isFree(port, host, variable)))
+      taken.push(`port ${port} (${user}) is in use or not permitted: ${remedy}`)
   }
   if (taken.length > 0) throw new Error(taken.join('\n'))
 }

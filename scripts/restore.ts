@@ -8,6 +8,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { SYSTEM_ID_FILE } from '@checkout/service/deployment.ts'
 import Database from 'better-sqlite3'
 import { files, sync } from './backup.ts'
 
@@ -18,17 +19,19 @@ export function restore(backup: string, dataDir: string): string {
   }
   mkdirSync(dataDir, { recursive: true })
   for (const file of files) assertNobodyHas(join(dataDir, file))
-  for (const file of files) {
+  const system = existsSync(join(backup, SYSTEM_ID_FILE)) ? [SYSTEM_ID_FILE] : []
+  const restored: readonly string[] = [...files, ...system]
+  for (const file of restored) {
     const part = join(dataDir, `restored-${file}`)
     copyFileSync(join(backup, file), part)
     sync(part)
   }
   const before = join(dataDir, `before-${new Date().toISOString().replaceAll(/[:.]/g, '')}`)
   mkdirSync(before)
-  const old = readdirSync(dataDir).filter((name) => files.some((file) => name.startsWith(file)))
+  const old = readdirSync(dataDir).filter((name) => restored.some((file) => name.startsWith(file)))
   for (const name of old) renameSync(join(dataDir, name), join(before, name))
   rmSync(join(dataDir, 'nats'), { recursive: true, force: true })
-  for (const file of files) renameSync(join(dataDir, `restored-${file}`), join(dataDir, file))
+  for (const file of restored) renameSync(join(dataDir, `restored-${file}`), join(dataDir, file))
   sync(before)
   sync(dataDir)
   return before

@@ -2,14 +2,19 @@
  * `make run`: the whole system in the foreground. Ctrl-C or SIGTERM stops it in order; a second one kills it at once.
  * Variables: PORT, INSTANCES, NATS_URL, DATA_DIR, ORDERS_PORT, … (see README).
  */
-import { relative } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createLogOutput } from '@checkout/service/log-output.ts'
 import { killAll } from './managed-process.ts'
+import { passwordsFile } from './own-broker.ts'
 import { readSettings } from './settings.ts'
 import { root, type System, startSystem } from './system.ts'
 
 const time = () => new Date().toTimeString().slice(0, 8)
-const say = (line = '') => console.log(line === '' ? '' : `${time()}  ${line}`)
+// Not console.log, which waits for ever for a terminal that is stopped or a pipe that nobody reads.
+const output = createLogOutput(1, { minLength: 0, onRecovered: (lines) => say(`${lines} lines could not be written`) })
+const errors = createLogOutput(2, { minLength: 0 })
+const say = (line = '') => output.write(line === '' ? '\n' : `${time()}  ${line}\n`)
 
 async function main(): Promise<number> {
   const settings = readSettings(process.env)
@@ -39,34 +44,51 @@ async function main(): Promise<number> {
   }
   if (interrupt.signal.aborted) await system.stop()
   else {
-    await printReady(system)
+    await printReady(system, settings.dataDir)
     await stopped
   }
   say('stopped')
   return 0
 }
 
-/** Whether orders-service is connected to the broker; it gets a moment for that. */
-async function brokerAnswers({ url }: System): Promise<boolean> {
-  for (let attempt = 0; attempt < 20; attempt += 1) {
-    const status = (await (await fetch(`${url}/status/orders`)).json()) as { nats?: string }
-    if (status.nats === 'ok') return true
-    await delay(100)
+const withoutPassword = (urls: string) => urls.replaceAll(/\/\/[^/\s,]*@/g, '//')
+
+type Status = { nats?: string; natsProblem?: string | null }
+
+async function statusOf(url: string, part: string): Promise<Status | undefined> {
+  try {
+    return (await (await fetch(`${url}/status/${part}`)).json()) as Status
+  } catch {
+    return undefined // it is being stopped already
   }
-  return false
 }
 
-async function printReady(system: System) {
+/** What the services say about the broker, for people, each thing once; they get a moment to connect. */
+async function brokerTrouble({ url }: System): Promise<string[]> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const statuses = await Promise.all(['orders', 'payments', 'notifications'].map((part) => statusOf(url, part)))
+    const problems = new Set(
+      statuses.map((status) => status?.natsProblem).filter((problem) => typeof problem === 'string'),
+    )
+    if (problems.size > 0) return [...problems].map((problem) => `The broker is not as it should be: ${problem}`)
+    if (statuses.every((status) => status?.nats === 'ok')) return []
+    await delay(100)
+  }
+  return ['The broker DOES NOT ANSWER: orders are taken and stay pending until it does.']
+}
+
+async function printReady(system: System, dataDir: string) {
   const { nats } = system
+  const short = (path: string) => (path.startsWith(root) ? relative(root, path) : path)
   say()
   say(`Ready at ${system.url}`)
   say(`  web UI             ${system.url}/`)
   say(`  API documentation  ${system.url}/docs/`)
-  say(`  logs               ${system.logsDir.startsWith(root) ? relative(root, system.logsDir) : system.logsDir}/`)
-  say(`  broker             ${system.natsUrl}${nats ? '' : ' (not started here)'}`)
-  if (!nats && !(await brokerAnswers(system))) {
-    say('  The broker DOES NOT ANSWER: orders are taken and stay pending until it does.')
-  }
+  say(`  logs               ${short(system.logsDir)}/`)
+  const passwords = short(passwordsFile(resolve(root, dataDir)))
+  const how = nats ? `: everything may user admin, password NATS_ADMIN_PASSWORD in ${passwords}` : ' (not started here)'
+  say(`  broker             ${withoutPassword(system.natsUrl)}${how}`)
+  for (const line of await brokerTrouble(system)) say(`  ${line}`)
   say('Ctrl-C stops it.')
   say()
 }
@@ -74,7 +96,7 @@ async function printReady(system: System) {
 main().then(
   (code) => process.exit(code),
   (error: Error) => {
-    console.error(`\n${error.message}`)
+    errors.write(`\n${error.message}\n`)
     process.exit(1)
   },
 )

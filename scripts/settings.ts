@@ -2,7 +2,10 @@
 import { type Ports, portOf } from './ports.ts'
 
 export interface Settings {
+  /** The address that the gateway listens on. */
   readonly host: string
+  /** The address that all others listen on: whoever reaches it says who he is, and reads `/admin`. */
+  readonly servicesHost: string
   readonly ports: Ports
   readonly instances: number
   /** An existing broker; undefined = start one. */
@@ -27,7 +30,14 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   for (const url of natsUrl?.split(',') ?? []) {
     if (!URL.canParse(url.trim())) throw new Error(`NATS_URL must look like nats://host:4222, got "${natsUrl}"`)
   }
-  const settings = { host: env.HOST || '127.0.0.1', ports, instances, natsUrl, dataDir: env.DATA_DIR || '.data' }
+  const settings = {
+    host: env.HOST || '127.0.0.1',
+    servicesHost: env.SERVICES_HOST || '127.0.0.1',
+    ports,
+    instances,
+    natsUrl,
+    dataDir: env.DATA_DIR || '.data',
+  }
   assertPortsDiffer(settings)
   return settings
 }

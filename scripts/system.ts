@@ -6,11 +6,15 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { REFUSED } from '@checkout/contracts/http.ts'
 import { watchDeaths } from './deaths.ts'
 import { createGuard } from './guard.ts'
+import { rotateLogs } from './log-rotation.ts'
 import { createManagedProcess, type ManagedProcess } from './managed-process.ts'
 import { findNatsServer } from './nats-server.ts'
+import { type BrokerWatch, type OwnBroker, prepareOwnBroker, watchBroker } from './own-broker.ts'
 import { assertPortsFree, type NeededPort, type Ports, portOf, reservePorts } from './ports.ts'
+import { assertRoom } from './room.ts'
 import { portVariables, readSettings } from './settings.ts'
 
 export const root = resolve(import.meta.dirname, '..')
@@ -32,6 +36,8 @@ const folders: Record<Part, string> = {
 }
 
 const READY_WITHIN_MS = 60_000
+/** A broker that is not there, or cannot be used just now, holds the start up no longer: the system runs without it. */
+const BROKER_WITHIN_MS = 5_000
 /** Shutdown, all in all below 10 s: services take at most 8 s each, so the gateway's time is not waited out. */
 const GATEWAY_HEAD_START_MS = 1_000
 const SERVICES_STOP_WITHIN_MS = 7_800
@@ -44,7 +50,7 @@ export interface SystemOptions {
   ports?: 'free' | 'default'
   /** Of each of the three services. */
   instances?: number
-  /** Added to process.env for every process. NATS_URL here (not in process.env) means an existing broker. */
+  /** Added to process.env for every process. NATS_URL here (not in process.env) means an existing broker, for all who need one. */
   env?: NodeJS.ProcessEnv
   /** The nats-server program; default: the first that is found. */
   natsServer?: string
@@ -64,6 +70,7 @@ export interface System {
   readonly processes: readonly ManagedProcess[]
   /** undefined with an existing broker. */
   readonly nats: (ManagedProcess & { readonly storeDir: string }) | undefined
+  /** With user and password: of the broker started here the administrator's, who may do everything. Not to be printed. */
   readonly natsUrl: string
   readonly logsDir: string
   /** The instance k (from 1) of a service. Throws when there is none. */
@@ -74,7 +81,7 @@ export interface System {
 
 /**
  * Resolves when every service and the gateway answer /health/ready with 200. Throws, with nothing left running, when a
- * port is in use, a variable is wrong, no nats-server is found, or a process does not come up.
+ * port is in use, a variable is wrong, the data folder takes no files, no nats-server is found, or a process does not come up.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const log = options.log ?? (() => {})
@@ -83,17 +90,28 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   if (options.ports === 'free') delete env.NATS_URL
   if (options.env?.NATS_URL) env.NATS_URL = options.env.NATS_URL
   const settings = readSettings(env)
-  const { host, instances } = settings
+  const { host, servicesHost, instances } = settings
   const reserved = options.ports === 'free' ? await reservePorts() : undefined
   const ports: Ports = reserved ?? settings.ports
   const dataDir = resolve(root, options.dataDir)
   const logsDir = join(dataDir, 'logs')
-  const natsUrl = settings.natsUrl ?? `nats://127.0.0.1:${ports.nats}`
-  const callHost = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
   const urls = (part: Part, count: number) =>
-    Array.from({ length: count }, (_, i) => `http://${callHost}:${portOf(ports[part], i + 1)}`).join(',')
+    Array.from({ length: count }, (_, i) => `http://${callHost(servicesHost)}:${portOf(ports[part], i + 1)}`).join(',')
 
-  if (!reserved) await assertPortsFree(neededPorts(ports, instances, !settings.natsUrl), host)
+  if (!reserved) {
+    const needed = neededPorts(ports, instances, !settings.natsUrl)
+    await assertPortsFree(
+      needed.filter(({ user }) => user !== folders.gateway),
+      servicesHost,
+      'SERVICES_HOST',
+    )
+    await assertPortsFree(
+      needed.filter(({ user }) => user === folders.gateway),
+      host,
+      'HOST',
+    )
+  }
+  assertRoom(dataDir)
   mkdirSync(logsDir, { recursive: true })
   const guard = createGuard()
   const starting = new AbortController()
@@ -101,9 +119,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   options.signal?.addEventListener('abort', onAbort, { once: true })
   if (options.signal?.aborted) onAbort()
 
+  const { HOST: _gatewaysOwn, NATS_URL: _notForAll, ...rest } = env
   const shared: NodeJS.ProcessEnv = {
-    ...env,
-    NATS_URL: natsUrl,
+    ...rest,
+    SERVICES_HOST: servicesHost,
     DATA_DIR: dataDir,
     NODE_OPTIONS: [NODE_OPTIONS, env.NODE_OPTIONS].filter(Boolean).join(' '),
     ORDERS_PORT: `${ports.orders}`,
@@ -117,34 +136,56 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     WEB_URLS: urls('web', 1),
   }
   const deaths = watchDeaths(root, log, (error) => starting.abort(error))
-  const create = (name: string, instance: number, port: number, command: readonly [string, ...string[]]) =>
-    createManagedProcess({
+  const logFiles: string[] = []
+  const create = (
+    name: string,
+    instance: number,
+    port: number,
+    command: readonly [string, ...string[]],
+    own: NodeJS.ProcessEnv,
+  ) => {
+    const logFile = freshLog(logsDir, `${name}-${instance}`)
+    logFiles.push(logFile)
+    return createManagedProcess({
       name,
       instance,
       port,
       command,
       cwd: root,
       guard,
-      env: { ...shared, INSTANCE: `${instance}` },
-      logFile: freshLog(logsDir, `${name}-${instance}`),
+      env: { ...shared, ...own, INSTANCE: `${instance}` },
+      logFile,
       onDeath: deaths.died,
       onStart: deaths.started,
     })
+  }
+  /** The process's own variables: what the others have no business with. */
+  const ownOf = (part: Part): NodeJS.ProcessEnv => {
+    if (part === 'gateway') return { HOST: host }
+    if (part === 'web') return {}
+    return { NATS_URL: settings.natsUrl ?? broker?.url(`${part}-service`) }
+  }
   const createPart = (part: Part, instance: number) =>
     create(
       folders[part],
       instance,
       portOf(ports[part], instance),
       options.commands?.[part] ?? [process.execPath, `${folders[part]}/src/server.ts`],
+      ownOf(part),
     )
 
   const backends: ManagedProcess[] = []
   let gateway: ManagedProcess | undefined
   let nats: System['nats']
+  let broker: OwnBroker | undefined
+  let watch: BrokerWatch | undefined
+  const stopRotation = rotateLogs(logsDir, () => logFiles)
   let stopped: Promise<void> | undefined
 
   async function stopAll() {
     deaths.stopping()
+    watch?.stop()
+    stopRotation()
     await stopInOrder(gateway, backends, nats)
     await guard.close()
     await reserved?.release()
@@ -156,12 +197,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   try {
     if (!settings.natsUrl) {
-      const storeDir = join(dataDir, 'nats')
       const program = options.natsServer ?? (await findNatsServer({ log }))
-      const command = natsCommand(program, ports.nats, storeDir)
-      nats = withStore(create('nats-server', 1, ports.nats, command), storeDir)
+      broker = prepareOwnBroker(program, ports.nats, dataDir, env)
+      const warning = broker.roomWarning()
+      if (warning) log(warning)
+      nats = withStore(create('nats-server', 1, ports.nats, broker.command, broker.env), broker.storeDir)
       nats.start()
       await untilListening(nats.port, starting.signal)
+      watch = watchBroker(nats, { url: broker.url('admin'), storeDir: broker.storeDir, log })
     }
     for (const part of services) {
       for (let k = 1; k <= instances; k++) backends.push(createPart(part, k))
@@ -169,10 +212,15 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     backends.push(createPart('web', 1))
     for (const backend of backends) backend.start()
     const deadline = AbortSignal.any([starting.signal, AbortSignal.timeout(READY_WITHIN_MS)])
-    await Promise.all(backends.map((p) => untilReady(p, callHost, deadline)))
+    await Promise.all(backends.map((p) => untilReady(p, callHost(servicesHost), deadline)))
     gateway = createPart('gateway', 1)
     gateway.start()
-    await untilReady(gateway, callHost, deadline)
+    const readers = backends.filter(({ name }) => name !== folders.web)
+    await Promise.all([
+      untilReady(gateway, callHost(host), deadline),
+      ...readers.map((reader) => untilOwnStreams(reader, callHost(servicesHost), deadline)),
+    ])
+    starting.signal.throwIfAborted()
   } catch (error) {
     await stop()
     throw starting.signal.aborted ? starting.signal.reason : error
@@ -183,11 +231,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   const processes = [...backends, gateway]
   return {
-    url: `http://${callHost === '127.0.0.1' ? 'localhost' : callHost}:${ports.gateway}`,
+    url: `http://${callHost(host) === '127.0.0.1' ? 'localhost' : callHost(host)}:${ports.gateway}`,
     ports,
     processes,
     nats,
-    natsUrl,
+    natsUrl: settings.natsUrl ?? broker?.url('admin') ?? '',
     logsDir,
     process(name, instance = 1) {
       const found = processes.find((p) => p.name === name && p.instance === instance)
@@ -198,17 +246,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
-/** `nats-server` on loopback with JetStream; the flags of 2.9, which all later versions know too. */
-export const natsCommand = (program: string, port: number, storeDir: string): readonly [string, ...string[]] => [
-  program,
-  '--addr',
-  '127.0.0.1',
-  '--port',
-  `${port}`,
-  '--jetstream',
-  '--store_dir',
-  storeDir,
-]
+/** The host to call for an address to listen on. */
+const callHost = (host: string) =>
+  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
 
 const withStore = (managed: ManagedProcess, storeDir: string) =>
   Object.defineProperty(managed, 'storeDir', { value: storeDir, enumerable: true }) as ManagedProcess & {
@@ -218,7 +258,8 @@ const withStore = (managed: ManagedProcess, storeDir: string) =>
 function neededPorts(ports: Ports, instances: number, ownNats: boolean): NeededPort[] {
   const needed: NeededPort[] = []
   if (ownNats) {
-    const remedy = 'stop what listens there, or set NATS_URL to use that broker (with JetStream)'
+    const remedy =
+      'stop what listens there, or set NATS_URL to a broker (with JetStream) or NATS account that no other system uses'
     needed.push({ port: ports.nats, user: 'nats-server', remedy })
   }
   for (const part of [...services, 'web', 'gateway'] as const) {
@@ -272,6 +313,32 @@ async function untilReady(managed: ManagedProcess, host: string, signal: AbortSi
     await delay(50, undefined, { signal }).catch(() => {})
   }
 }
+
+/**
+ * Resolves when the service reads from its durables: they say whose they are, so everything at the broker is its own. Or
+ * when that was not to be found out in time: without a broker the system runs, too.
+ * @throws when it refuses what is there
+ */
+async function untilOwnStreams({ name, instance, port }: ManagedProcess, host: string, signal: AbortSignal) {
+  const part = name.replace('-service', '')
+  const patience = performance.now() + BROKER_WITHIN_MS
+  const text = async (path: string) => (await fetch(`http://${host}:${port}${path}`, { signal })).text()
+  while (!signal.aborted) {
+    try {
+      const { natsProblem } = JSON.parse(await text(`/status/${part}`)) as { natsProblem?: string | null }
+      if (natsProblem?.startsWith(REFUSED)) throw new BrokerRefused(`${name} ${instance} ${natsProblem}`)
+      if (natsProblem && performance.now() > patience) return
+      if (/^subscriptions_unbound 0$/m.test(await text('/metrics'))) return
+    } catch (error) {
+      if (error instanceof BrokerRefused) throw error
+      // Restarting, or out of time.
+    }
+    await delay(50, undefined, { signal }).catch(() => {})
+  }
+}
+
+/** The broker holds what is not this system's. */
+class BrokerRefused extends Error {}
 
 async function stopInOrder(gateway: ManagedProcess | undefined, backends: ManagedProcess[], nats: System['nats']) {
   for (const p of [gateway, ...backends, nats]) if (p) p.restart = false

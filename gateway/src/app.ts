@@ -13,6 +13,7 @@ import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import { proxy } from './proxy.ts'
+import { createReaders, type ReaderLimits } from './readers.ts'
 import { createUpgrades, type Upgrades } from './upgrade.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -27,11 +28,21 @@ export async function buildApp(deps: {
   upstreams: Upstreams
   logger: Logger
   metrics: Registry
+  allowedHosts?: readonly string[]
   /** How long nothing may move on a WebSocket; see upgrade.ts. */
   silenceMs?: number
+  /** How long a request may take to arrive; see http.ts. */
+  requestTimeoutMs?: number
+  readerLimits?: ReaderLimits
 }): Promise<App> {
-  const { upstreams, logger } = deps
-  const app = await buildHttp({ logger, metrics: deps.metrics })
+  const { upstreams, logger, requestTimeoutMs, allowedHosts = [] } = deps
+  const app = await buildHttp({
+    logger,
+    metrics: deps.metrics,
+    allowedHosts,
+    ...(requestTimeoutMs && { requestTimeoutMs }),
+  })
+  const readers = createReaders(deps.readerLimits)
   registerHealth(app, upstreams)
 
   forward('/users', upstreams.orders)
@@ -52,6 +63,30 @@ export async function buildApp(deps: {
   pipeUpgrades(app, createUpgrades(upstreams.notifications, logger, deps.silenceMs))
   return app
 
+  /**
+   * Hands the request over in the onRequest hook, which then never calls back: Fastify has not touched the body yet
+   * and does not go on. Its onResponse hooks (log, metrics) still run when the answer has been sent.
+   */
+  function pass(
+    upstream: Upstream,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    rewritten?: { path: string; locationPrefix: string },
+  ) {
+    reply.hijack()
+    proxy({
+      request: request.raw,
+      response: reply.raw,
+      requestId: request.id,
+      server: request.server.server,
+      log: request.log,
+      upstream,
+      readers,
+      path: rewritten?.path ?? originForm(request),
+      ...(rewritten && { locationPrefix: rewritten.locationPrefix }),
+    })
+  }
+
   /** The path and everything below it, unchanged. */
   function forward(path: string, upstream: Upstream) {
     const options = { onRequest: (request: FastifyRequest, reply: FastifyReply) => pass(upstream, request, reply) }
@@ -67,29 +102,6 @@ export async function buildApp(deps: {
       pass(upstream, request, reply, { path: `/docs${originForm(request).slice(path.length)}`, locationPrefix: path })
     app.all(`${path}/*`, { onRequest }, neverCalled)
   }
-}
-
-/**
- * Hands the request over in the onRequest hook, which then never calls back: Fastify has not touched the body yet
- * and does not go on. Its onResponse hooks (log, metrics) still run when the answer has been sent.
- */
-function pass(
-  upstream: Upstream,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  rewritten?: { path: string; locationPrefix: string },
-) {
-  reply.hijack()
-  proxy({
-    request: request.raw,
-    response: reply.raw,
-    requestId: request.id,
-    server: request.server.server,
-    log: request.log,
-    upstream,
-    path: rewritten?.path ?? originForm(request),
-    ...(rewritten && { locationPrefix: rewritten.locationPrefix }),
-  })
 }
 
 async function neverCalled() {

@@ -1,5 +1,5 @@
 /** The gateway process: configuration, upstreams, one port for everything. */
-import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
+import { Host, loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
 import { runService } from '@checkout/service/lifecycle.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
@@ -16,9 +16,10 @@ const Urls = (port: number) =>
 
 const config = loadConfigOrExit(
   Type.Object({
-    HOST: serviceConfig.HOST,
+    HOST: Host,
     LOG_LEVEL: serviceConfig.LOG_LEVEL,
     INSTANCE: serviceConfig.INSTANCE,
+    ALLOWED_HOSTS: serviceConfig.ALLOWED_HOSTS,
     PORT: Port(8080),
     ORDERS_URLS: Urls(3001),
     PAYMENTS_URLS: Urls(3002),
@@ -35,10 +36,10 @@ const upstreams = {
 }
 await Promise.all(Object.values(upstreams).map((upstream) => upstream.start()))
 
-const app = await buildApp({ upstreams, logger, metrics: createMetrics() })
+const app = await buildApp({ upstreams, logger, metrics: createMetrics(), allowedHosts: config.ALLOWED_HOSTS })
 await runService({
   app,
   logger,
-  listen: { host: config.HOST, port: config.PORT, variable: 'PORT' },
+  listen: { host: config.HOST, port: config.PORT, variable: 'PORT', hostVariable: 'HOST' },
   closers: [{ name: 'upstreams', close: () => Promise.all(Object.values(upstreams).map((one) => one.close())) }],
 })

@@ -9,10 +9,11 @@
 import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { requestId as makeRequestId } from '@checkout/service/http.ts'
-import { Problem } from '@checkout/service/problem.ts'
+import { Problem, type ProblemCode } from '@checkout/service/problem.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
+import { CONNECT_TIMEOUT_MS } from './lane.ts'
 import { ANSWER_DEADLINE_MS, answerProblem } from './proxy.ts'
-import { CONNECT_TIMEOUT_MS, type Instance, type Upstream } from './upstream.ts'
+import type { Instance, Upstream } from './upstream.ts'
 
 /** What a closed side leaves unread in the other one's buffers may take this long to get there. */
 const LAST_BYTES_MS = 10_000
@@ -43,23 +44,24 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
     socket.on('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
     socket.setTimeout(0)
-    const headers = requestHeaders(request, requestId)
-    headers.push('connection', 'Upgrade', 'upgrade', request.headers.upgrade ?? 'websocket')
-    const logEnd = (status: number, instance?: Instance) =>
-      log.info({ reqId: requestId, url: request.url, status, to: instance?.origin }, 'upgrade')
-
+    const { url: path = '', headers: known } = request
     const answerLast = () => responseOn(request, socket)
+    const headers = requestHeaders(request, path, requestId)
+    if (typeof headers === 'string') return refuse(headers)
+    // A body would be taken for the client's first frames.
+    if (Number(known['content-length'] ?? 0) > 0 || known['transfer-encoding']) return refuse('request_malformed')
+    const fields = [...headers, 'connection', 'Upgrade', 'upgrade', known.upgrade ?? 'websocket']
     attempt(new Set())
 
     function attempt(tried: Set<Instance>) {
-      const instance = upstream.pick(tried)
-      if (instance === undefined) return fail('upstream_unavailable')
+      const instance = upstream.pick('reads', tried)
+      if (instance === undefined) return refuse(upstream.isSilent() ? 'upstream_timeout' : 'upstream_unavailable')
       const { hostname, port } = new URL(instance.origin)
       const attempted = httpRequest({
         host: hostname.replace(/^\[|\]$/g, ''),
         port: port || 80,
-        path: request.url,
-        headers,
+        path,
+        headers: fields,
         agent: false,
         timeout: CONNECT_TIMEOUT_MS,
       })
@@ -78,8 +80,15 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
         timedOut = sent
         attempted.destroy()
       })
+      const hangs = () => {
+        timedOut = true
+        attempted.destroy()
+      }
+      instance.onSilent.add(hangs)
+      attempted.on('close', () => instance.onSilent.delete(hangs))
       attempted.on('upgrade', (answer, upstreamSocket, upstreamHead) => {
         answered = true
+        instance.onSilent.delete(hangs)
         socket.off('close', giveUp)
         logEnd(101, instance)
         const preamble = statusLineAndHeaders(answer, requestId)
@@ -100,7 +109,7 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
       attempted.on('error', () => {
         socket.off('close', giveUp)
         if (socket.destroyed || answered) return
-        if (timedOut) return fail('upstream_timeout')
+        if (timedOut) return refuse('upstream_timeout')
         if (sent) upstream.suspect(instance)
         else upstream.drop(instance)
         attempt(tried.add(instance))
@@ -108,7 +117,11 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
       attempted.end()
     }
 
-    function fail(code: 'upstream_unavailable' | 'upstream_timeout') {
+    function logEnd(status: number, instance?: Instance) {
+      log.info({ reqId: requestId, url: request.url, status, to: instance?.origin }, 'upgrade')
+    }
+
+    function refuse(code: ProblemCode) {
       const problem = new Problem(code, { headers: { connection: 'close' } })
       logEnd(problem.status)
       answerProblem(answerLast(), problem, requestId)

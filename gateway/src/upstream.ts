@@ -4,32 +4,46 @@
  * Two loops keep the list true: every second host names are resolved again (one name may stand for several containers),
  * every half second each instance is asked for /health/ready. A dead instance is therefore gone, and a new one in, well
  * within 2 s even when nobody calls; a refused connection or a socket that closes tells sooner.
+ *
+ * Only what an instance does tells about it. A client's mistake is answered before anything is sent (headers.ts) and
+ * costs no instance its turn.
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { Client, Pool } from 'undici'
+import { Client } from 'undici'
+import { createLane, type Failure, KEEP_ALIVE_MS, type Lane } from './lane.ts'
 
 const RESOLVE_EVERY_MS = 1000
 const PROBE_EVERY_MS = 500
 /** Half a second of waiting for the turn and this: a process that hangs is dropped within 2 s too. */
 const PROBE_TIMEOUT_MS = 1000
+/** One late answer may be a pause. Asked again at once and late again, it hangs: what it was sent will not be answered. */
+const SECOND_PROBE_TIMEOUT_MS = 800
 /** A process that is only busy is connected all the same, by its kernel: this long means that the address is gone. */
 const PROBE_CONNECT_TIMEOUT_MS = 800
-/** A service answers some 10,000 requests/s, so 64 in flight are enough to keep it busy; the rest wait here, cheaply. */
-const CONNECTIONS_PER_INSTANCE = 64
-export const CONNECT_TIMEOUT_MS = 2000
-/** Below the 72 s for which the services keep an idle connection: the side that sends must be the one that closes. */
-const KEEP_ALIVE_MS = 60_000
+/**
+ * A service answers some 10,000 requests/s, so 64 in flight are enough to keep it busy; the rest wait here, cheaply. Reads
+ * have their own 64: writes wait up to 5 s each while the store is locked, and reads do not.
+ */
+const CONNECTIONS_PER_LANE = 64
+/** A write that waits here this long, and then 5 s in the service, still has its answer within proxy.ts's 10 s. */
+const WAIT_MS = 4000
 
 export type Instance = {
   /** Such as http://127.0.0.1:3001, always with an address, never with a name. */
   readonly origin: string
-  readonly pool: Pool
+  /** GET and HEAD, and everything else. */
+  readonly lanes: { readonly reads: Lane; readonly writes: Lane }
+  /** Called when the instance turns silent, by whoever waits for it beside the lanes. */
+  readonly onSilent: Set<() => void>
   /** A connection of its own: a probe must not queue behind requests to a slow instance. */
   readonly prober: Client
-  live: boolean
-  /** False while nothing answers at its address, not even with a refusal: the container or pod is gone. */
-  reachable: boolean
+  isProberConnected: boolean
+  /**
+   * `live`: ready. `doubtful`: refuses, is not ready or was late; asked when there is no live one. `silent`: takes connections and
+   * answers nothing. `gone`: nothing answers at its address, not even with a refusal: the container or pod is gone.
+   */
+  standing: 'live' | 'doubtful' | 'silent' | 'gone'
   probing: boolean
 }
 
@@ -38,10 +52,12 @@ export type Upstream = {
   /** Resolves and probes once; after that live() is meaningful and both loops run. Never rejects. */
   start(): Promise<void>
   /**
-   * The next instance in turn that is not in `tried`: a live one, else any that can be reached (all may be merely slow to
-   * start). Undefined when there is none.
+   * The next instance in turn that is not in `tried`: a live one, with a free connection of the kind if there is one; else a
+   * doubtful one (all may be merely slow to start). Undefined when there is none: silent and gone ones are not asked.
    */
-  pick(tried?: ReadonlySet<Instance>): Instance | undefined
+  pick(kind: keyof Instance['lanes'], tried?: ReadonlySet<Instance>): Instance | undefined
+  /** Whether some instance takes connections and answers nothing. */
+  isSilent(): boolean
   /** Takes an instance that could not be connected out of the rotation until its next good probe. */
   drop(instance: Instance): void
   /** Asks an instance that behaved oddly now instead of at the next turn. */
@@ -52,6 +68,8 @@ export type Upstream = {
 }
 
 const UNREACHABLE: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH'])
+
+const STANDINGS = { ready: 'live', unready: 'doubtful', late: 'silent', unreachable: 'gone' } as const
 
 type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 
@@ -65,22 +83,29 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
   let timers: NodeJS.Timeout[] = []
   let closed = false
 
-  function mark(instance: Instance, isLive: boolean) {
-    if (instance.live === isLive || closed) return
-    instance.live = isLive
-    live = instances.filter((one) => one.live)
+  function mark(instance: Instance, standing: Instance['standing']) {
+    if (instance.standing === standing || closed) return
+    const [was, is] = [instance.standing === 'live', standing === 'live']
+    instance.standing = standing
+    if (was === is) return
+    live = instances.filter((one) => one.standing === 'live')
     const fields = { upstream: name, url: instance.origin, live: live.length }
-    if (isLive) log.info(fields, 'instance joined')
+    if (is) log.info(fields, 'instance joined')
     else log.warn(fields, 'instance dropped')
   }
 
   async function probe(instance: Instance) {
     if (instance.probing || closed) return
     instance.probing = true
-    const found = await ask(instance.prober)
+    let found = await ask(instance, PROBE_TIMEOUT_MS)
+    const late = found === 'late' && instance.standing !== 'silent'
+    if (late) {
+      mark(instance, 'doubtful')
+      found = await ask(instance, SECOND_PROBE_TIMEOUT_MS)
+    }
     instance.probing = false
-    if (found !== 'late') instance.reachable = found !== 'unreachable'
-    mark(instance, found === 'ready')
+    mark(instance, STANDINGS[found])
+    if (late && (found === 'late' || found === 'unreachable')) giveUp(instance, found === 'late' ? 'silent' : 'broken')
   }
 
   async function resolve() {
@@ -101,40 +126,47 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
     const added = [...origins].filter((origin) => !known.has(origin)).map(openInstance)
     if (gone.length === 0 && added.length === 0) return
     instances = [...instances.filter((one) => origins.has(one.origin)), ...added]
-    live = instances.filter((one) => one.live)
+    live = instances.filter((one) => one.standing === 'live')
     for (const instance of gone) void closeInstance(instance)
     await Promise.all(added.map(probe))
   }
 
   function openInstance(origin: string): Instance {
-    const pool = new Pool(origin, {
-      connections: CONNECTIONS_PER_INSTANCE,
-      pipelining: 1,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      headersTimeout: 0, // proxy.ts has one deadline that covers waiting for a connection as well
-      bodyTimeout: 10_000,
-    })
     const prober = new Client(origin, {
       connect: { timeout: PROBE_CONNECT_TIMEOUT_MS },
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
     })
-    const instance: Instance = { origin, pool, prober, live: false, reachable: true, probing: false }
     // A process that dies closes its sockets at once; asking now instead of at the next turn saves its next requests.
-    pool.on('disconnect', () => void probe(instance))
+    const openLane = () => createLane(origin, CONNECTIONS_PER_LANE, WAIT_MS, () => void probe(instance))
+    const lanes = { reads: openLane(), writes: openLane() }
+    const instance: Instance = {
+      origin,
+      lanes,
+      onSilent: new Set(),
+      prober,
+      isProberConnected: false,
+      standing: 'doubtful',
+      probing: false,
+    }
+    prober.on('connect', () => (instance.isProberConnected = true))
+    prober.on('disconnect', () => (instance.isProberConnected = false))
     return instance
   }
 
-  function pick(tried?: ReadonlySet<Instance>) {
-    for (const list of [live, instances]) {
+  function pick(kind: keyof Instance['lanes'], tried?: ReadonlySet<Instance>) {
+    const next = (list: readonly Instance[], suits: (instance: Instance) => boolean) => {
       for (let i = 0; i < list.length; i++) {
         turn = (turn + 1) % list.length
         const instance = list[turn]
-        if (instance?.reachable && !tried?.has(instance)) return instance
+        if (instance !== undefined && !tried?.has(instance) && suits(instance)) return instance
       }
+      return undefined
     }
-    return undefined
+    return (
+      next(live, ({ lanes }) => lanes[kind].free()) ??
+      next(live, () => true) ??
+      next(instances, ({ standing }) => standing === 'doubtful')
+    )
   }
 
   return {
@@ -147,9 +179,12 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
       ]
     },
     pick,
-    drop: (instance) => mark(instance, false),
+    isSilent: () => instances.some(({ standing }) => standing === 'silent'),
+    drop(instance) {
+      if (instance.standing === 'live') mark(instance, 'doubtful')
+    },
     suspect: (instance) => void probe(instance),
-    state: () => ({ instances: instances.map(({ origin, live }) => ({ url: origin, live })) }),
+    state: () => ({ instances: instances.map((one) => ({ url: one.origin, live: one.standing === 'live' })) }),
     async close() {
       closed = true
       timers.forEach(clearInterval)
@@ -158,20 +193,33 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
   }
 }
 
-async function closeInstance(instance: Instance) {
-  await Promise.all([instance.prober.destroy(), instance.pool.close()])
+async function closeInstance({ prober, lanes }: Instance) {
+  await Promise.all([prober.destroy(), lanes.reads.close(), lanes.writes.close()])
+}
+
+/** Whoever waits for the instance is told, so that each goes on elsewhere or is answered. */
+function giveUp({ lanes, onSilent }: Instance, failure: Failure) {
+  lanes.reads.giveUp(failure)
+  lanes.writes.giveUp(failure)
+  for (const tell of onSilent) tell()
 }
 
 /** Whether /health/ready answers 200 in time. Never rejects. */
-async function ask(prober: Client): Promise<'ready' | 'unready' | 'late' | 'unreachable'> {
-  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
+async function ask(instance: Instance, timeoutMs: number): Promise<keyof typeof STANDINGS> {
+  const timeout = new AbortController()
+  const { signal } = timeout
+  // Two turns of the event loop later: when it was the gateway that hung, the answer may be here already.
+  const timer = setTimeout(() => setImmediate(() => setImmediate(onTimeout)), timeoutMs)
+  const onTimeout = () => timeout.abort(instance.isProberConnected ? 'late' : 'unreachable')
   try {
-    const { statusCode, body } = await prober.request({ method: 'GET', path: '/health/ready', signal })
+    const { statusCode, body } = await instance.prober.request({ method: 'GET', path: '/health/ready', signal })
     await body.dump()
     return statusCode === 200 ? 'ready' : 'unready'
   } catch (error) {
-    if (UNREACHABLE.has((error as NodeJS.ErrnoException).code ?? '')) return 'unreachable'
-    return signal.aborted ? 'late' : 'unready'
+    if (signal.aborted) return signal.reason
+    return UNREACHABLE.has((error as NodeJS.ErrnoException).code ?? '') ? 'unreachable' : 'unready'
+  } finally {
+    clearTimeout(timer)
   }
 }
 

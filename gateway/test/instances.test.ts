@@ -161,7 +161,7 @@ t.test('an address that has gone: nothing left, so every method goes on, and alo
     t.equal(response.status, 502)
     t.match(await problemOf(response), { code: 'upstream_unavailable' })
   }
-  await until('nobody is asked any more', () => alone.upstreams.orders.pick() === undefined)
+  await until('nobody is asked any more', () => alone.upstreams.orders.pick('reads') === undefined)
   t.equal((await post(`${alone.url}/orders`)).status, 502)
 
   await other.fallSilent()
@@ -197,7 +197,7 @@ t.test('the same port, closed politely: no POST is lost to a connection that was
   const { url, upstreams } = await startGateway(t, { orders: [a.url] })
   t.equal(await (await post(`${url}/orders`)).text(), 'a')
   a.server.closeIdleConnections()
-  await until('noticed', () => upstreams.orders.pick()?.pool.stats.connected === 0)
+  await until('noticed', () => upstreams.orders.pick('writes')?.lanes.writes.stats().connected === 0)
   t.equal(await (await post(`${url}/orders`)).text(), 'a')
 })
 

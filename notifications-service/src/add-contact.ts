@@ -3,14 +3,26 @@ import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { NotificationsTx } from './store/index.ts'
 import type { LetterTerms } from './write-letter.ts'
 
-export function addContact(
-  tx: NotificationsTx,
-  event: CloudEvent<'users.registered.v1'>,
-  { clock, mailing }: LetterTerms,
-): void {
+/** Letters per transaction: a user may have any number, and all requests wait for it. */
+export const ADDRESS_BATCH = 500
+
+export function addContact(tx: NotificationsTx, event: CloudEvent<'users.registered.v1'>, terms: LetterTerms): void {
   if (!tx.inbox.claim(event.id)) return
   const { userId, name, email } = event.data
-  const now = clock.now()
-  tx.contacts.add({ userId, name, email, createdAt: now })
-  tx.letters.address({ userId, to: email, mail: mailing ? 'queued' : 'none', mailDueAt: now })
+  tx.contacts.add({ userId, name, email, createdAt: terms.clock.now() })
+  address(tx, { userId, to: email }, ADDRESS_BATCH, terms)
 }
+
+/** Goes on where `addContact` had too many letters: at most `limit`. Returns how many it filled in. */
+export function addressMore(tx: NotificationsTx, limit: number, terms: LetterTerms): number {
+  const userId = tx.letters.nextToAddress()
+  const to = userId === undefined ? undefined : tx.contacts.find(userId)?.email
+  return userId === undefined || to === undefined ? 0 : address(tx, { userId, to }, limit, terms)
+}
+
+const address = (
+  tx: NotificationsTx,
+  letter: { userId: string; to: string },
+  limit: number,
+  { mailing }: LetterTerms,
+): number => tx.letters.address({ ...letter, mail: mailing ? 'queued' : 'none' }, limit)

@@ -1,4 +1,5 @@
 /** What a letter says: pure text, in the user's words. */
+import { currencyFormat, decimalOf } from '@checkout/contracts/currencies.ts'
 import type { Letter } from '@checkout/contracts/http.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
@@ -64,12 +65,10 @@ const formats = new Map<string, Intl.NumberFormat>()
 export function majorUnits(amount: number, currency: string): string {
   let format = formats.get(currency)
   if (!format) {
-    format = new Intl.NumberFormat('en', { style: 'currency', currency, currencyDisplay: 'code' })
+    format = new Intl.NumberFormat('en', { ...currencyFormat(currency), currencyDisplay: 'code' })
     formats.set(currency, format)
   }
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2
-  const text = String(amount).padStart(digits + 1, '0')
-  const decimal = digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`
+  const decimal = decimalOf(amount, currency)
   // Intl puts a no-break space after the code; in a plain-text letter an ordinary one is safer.
   return format.format(decimal as Intl.StringNumericLiteral).replace(/\u00a0/g, ' ')
 }

@@ -5,6 +5,7 @@
  * the same Message-ID, by which mail programs and servers recognise it.
  */
 import type { DutyOptions } from '@checkout/messaging/duty.ts'
+import type { Schedule } from '@checkout/messaging/messaging.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import { createTransport } from 'nodemailer'
 import type { Logger } from 'pino'
@@ -36,10 +37,11 @@ export function createMailer(options: {
   smtpUrl: string
   from: string
   store: NotificationsStore
+  schedule: Schedule
   clock: Clock
   logger: Logger
 }): Mailer {
-  const { smtpUrl, from, store, clock, logger } = options
+  const { smtpUrl, from, store, schedule, clock, logger } = options
   const transport = createTransport({
     url: smtpUrl,
     pool: true,
@@ -77,7 +79,7 @@ export function createMailer(options: {
     await store.write((tx) => {
       tx.lease.assertHeld()
       if (hopeless) tx.letters.failed(letter)
-      else tx.letters.postponed(letter, clock.now() + pause)
+      else tx.letters.postponed(letter, schedule.now() + pause)
     })
   }
 
@@ -88,12 +90,12 @@ export function createMailer(options: {
       for (let n = 0; n < BATCH; n += 1) {
         if (signal.aborted) return false
         // A commit wakes the mailer, also its own: with nothing to send it must not make one.
-        const [letter] = store.read.letters.dueMail(clock.now(), 1)
+        const [letter] = store.read.letters.dueMail(schedule.now(), 1)
         if (!letter) return false
         // Under the lease: what another holder has mailed meanwhile, or is mailing, is not due any more.
         const claimed = await store.write((tx) => {
           tx.lease.assertHeld()
-          return tx.letters.claim(letter, clock.now(), clock.now() + CLAIM_MS)
+          return tx.letters.claim(letter, schedule.now(), schedule.now() + CLAIM_MS)
         })
         if (claimed) await send(letter, signal)
       }

@@ -5,8 +5,9 @@ import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
+import { ADDRESS_BATCH, addressMore } from './add-contact.ts'
 import { buildApp } from './app.ts'
-import { createMailer } from './mailer.ts'
+import { createMailer, type Mailer } from './mailer.ts'
 import { createHandlers } from './messages.ts'
 import { createPush } from './push.ts'
 import { openNotificationsStore } from './store/index.ts'
@@ -23,36 +24,44 @@ const streamConfig = {
     default: [],
     description: 'comma-separated origins such as https://shop.example',
   }),
+  STREAM_USER_FROM_QUERY: Type.Boolean({ default: true }),
 }
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, ...streamConfig }))
-const base = createBase('notifications-service', packageJson.version, config)
+const base = await createBase('notifications-service', packageJson.version, config, openNotificationsStore)
 const { SMTP_URL: smtpUrl, MAIL_FROM: from } = config
-const store = openNotificationsStore({ ...base, dataDir: config.DATA_DIR })
 const terms = { ...base, mailing: smtpUrl !== undefined }
 const handlers = createHandlers(terms)
-const push = createPush({ ...base, store, signals: base.broker })
+const push = createPush({ ...base, signals: base.broker })
 const messaging = createMessaging({
   ...base,
-  store,
   handlers,
   onCommitted: ({ data }) => push.wake(data.userId),
 })
-const mailer = smtpUrl === undefined ? undefined : createMailer({ ...base, smtpUrl, from, store })
-if (mailer) store.onCommit(messaging.duty(mailer).wake)
+messaging.duty({
+  name: 'addressing',
+  everyMs: 2_000,
+  round: async () =>
+    base.store.read.letters.addressing() && (await base.store.write((tx) => addressMore(tx, ADDRESS_BATCH, terms))) > 0,
+})
+let mailer: Mailer | undefined
+if (smtpUrl !== undefined) {
+  const schedule = messaging.schedule(() => base.store.read.letters.nextMailAt() !== undefined)
+  mailer = createMailer({ ...base, smtpUrl, from, schedule })
+  base.store.onCommit(messaging.duty(mailer).wake)
+}
 
 push.start()
 await runMessagingService(base, {
   app: await buildApp({
     ...base,
-    store,
     handlers,
     terms,
     push,
     allowedOrigins: config.ALLOWED_ORIGINS,
+    userFromQuery: config.STREAM_USER_FROM_QUERY,
   }),
-  store,
   messaging,
-  listen: { host: config.HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
+  listen: { host: config.SERVICES_HOST, basePort: config.NOTIFICATIONS_PORT, variable: 'NOTIFICATIONS_PORT' },
   closers: [
     { name: 'push', close: push.stop },
     { name: 'mailer', close: () => mailer?.close() },

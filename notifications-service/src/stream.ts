@@ -2,7 +2,8 @@
 import { PushedLetter, ref } from '@checkout/contracts/http.ts'
 import type { App } from '@checkout/service/app.ts'
 import { identityErrors, responses, success } from '@checkout/service/docs.ts'
-import { parseUserId } from '@checkout/service/identity.ts'
+import { type OwnHosts, ownHosts } from '@checkout/service/hosts.ts'
+import { parseUserId, varyByUser } from '@checkout/service/identity.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import websocket from '@fastify/websocket'
@@ -21,9 +22,13 @@ const SLOW_MS = 10_000
 /** How long a client that is no longer wanted may take to answer the close frame. */
 const CLOSE_MS = 1_000
 
+/** More of one user are a client's mistake, and would cost all others: each one is a socket, a subscription, reads. */
+export const SOCKETS_PER_USER_MAX = 20
+
 /** RFC 6455, 7.4.1, and the registry that it opens. */
-export const closeCodes = { restart: 1012, tooSlow: 1013 } as const
+export const closeCodes = { tooMany: 1008, restart: 1012, tooSlow: 1013 } as const
 const RESTARTS = 'the service restarts'
+const TOO_MANY = `over ${SOCKETS_PER_USER_MAX} connections of this user; this was the oldest`
 
 export interface StreamDeps {
   push: Push
@@ -31,6 +36,10 @@ export interface StreamDeps {
   readonly metrics: Registry
   /** Origins whose pages may connect, beside the gateway's own; such as https://shop.example. */
   allowedOrigins: readonly string[]
+  /** Names under which the gateway's own pages come, beside local ones and those of allowedOrigins; see hosts.ts. */
+  readonly allowedHosts?: readonly string[]
+  /** Whether `?userId=` says who connects; if not, X-User-Id alone does. True unless said otherwise. */
+  userFromQuery?: boolean
   /** A connection that has not answered the ping before is dead, and ended at the next one; 20 s unless a test says so. */
   pingEveryMs?: number
   /** What is sent at once has to leave within this; 10 s unless a test says otherwise. */
@@ -43,12 +52,14 @@ const description = `A WebSocket. The server sends JSON texts: the letters after
 connects again with the last \`seq\` it has seen misses nothing. Without \`since\` there is no backlog; a \`since\` that is
 higher than the user's highest number counts as 0. Clients tell letters apart by \`id\`, and have nothing to send.
 
-The server closes with 1009 when a client sends more than 4 KiB at once, with 1012 when it stops (connect again at once:
-another instance takes over), and with 1013 when the client reads too slowly (connect again with \`since\`).`
+The server closes with 1008 the oldest of more than ${SOCKETS_PER_USER_MAX} connections of one user to one instance (do not connect again
+at once: that closes the next one), with 1009 when a client sends more than 4 KiB at once, with 1012 when it stops (connect
+again at once: another instance takes over), and with 1013 when the client reads too slowly (connect again with \`since\`).`
 
 export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
-  const { push, store, allowedOrigins, slowMs = SLOW_MS } = deps
+  const { push, store, allowedOrigins, slowMs = SLOW_MS, userFromQuery = true } = deps
   const open = new Set<WebSocket>()
+  const crowd = createCrowd()
   let closing = false
   await app.register(websocket, {
     options: { maxPayload: MAX_PAYLOAD_BYTES, perMessageDeflate: false },
@@ -67,6 +78,7 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
   const heartbeat = setInterval(() => ping(open), deps.pingEveryMs ?? PING_EVERY_MS)
   app.addHook('onClose', async () => clearInterval(heartbeat))
   const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()))
+  const hosts = ownHosts([...(deps.allowedHosts ?? []), ...allowedOrigins.map((origin) => new URL(origin).hostname)])
 
   app.route({
     method: 'GET',
@@ -74,8 +86,9 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
     onRequest: (request, reply, done) => {
       // The plugin destroys the connection behind every answer that is not an upgrade; clients must not reuse it.
       if (request.ws) reply.header('connection', 'close')
-      refuseForeignOrigin(request, origins)
-      request.userId = userOf(request)
+      varyByUser(reply)
+      refuseForeignPage(request, origins, hosts)
+      request.userId = userOf(request, userFromQuery)
       done()
     },
     schema: {
@@ -87,7 +100,8 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
         {
           userId: Type.Optional(
             Type.String({
-              description: 'The user, where X-User-Id cannot be sent, as in browsers.',
+              description:
+                'The user, where X-User-Id cannot be sent, as in browsers. With STREAM_USER_FROM_QUERY=false only X-User-Id counts, and this may only agree with it.',
               examples: ['ada'],
             }),
           ),
@@ -99,7 +113,14 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
       ),
       response: responses(
         { 101: success(ref(PushedLetter), { description: 'The WebSocket is open; each text is one of these.' }) },
-        [...identityErrors, 'validation_failed', 'origin_forbidden', 'upgrade_required', 'store_unavailable'],
+        [
+          ...identityErrors,
+          'validation_failed',
+          'origin_forbidden',
+          'host_forbidden',
+          'upgrade_required',
+          'store_unavailable',
+        ],
         { path: '/query/since', message: 'must be at least 0' },
       ),
     },
@@ -114,6 +135,8 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
       // The others have been told to go already: this one would hold the shutdown.
       if (closing) return close(socket, closeCodes.restart, RESTARTS, CLOSE_MS)
       open.add(socket)
+      const surplus = crowd.join(userId, socket)
+      if (surplus) close(surplus, closeCodes.tooMany, TOO_MANY, CLOSE_MS)
       const disconnect = push.connect(
         { send: sender(socket, slowMs, onSlow) },
         userId,
@@ -123,6 +146,7 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
       socket.on('pong', () => unanswered.delete(socket))
       socket.on('close', (code) => {
         open.delete(socket)
+        crowd.leave(userId, socket)
         disconnect()
         log.info({ userId, code }, 'WebSocket closed')
       })
@@ -130,16 +154,40 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
   })
 }
 
-/** Browsers name the page's origin, and cannot be made to lie; other clients name none. */
-function refuseForeignOrigin({ headers, host }: FastifyRequest, allowed: ReadonlySet<string>): void {
+/** The connections of each user, oldest first. */
+function createCrowd() {
+  const users = new Map<string, Set<WebSocket>>()
+  return {
+    /** Returns the one that is too many: the oldest, because a tab that was just opened is the one that is looked at. */
+    join(userId: string, socket: WebSocket): WebSocket | undefined {
+      const sockets = users.get(userId) ?? new Set()
+      users.set(userId, sockets.add(socket))
+      if (sockets.size <= SOCKETS_PER_USER_MAX) return undefined
+      const [oldest] = sockets
+      if (oldest) sockets.delete(oldest)
+      return oldest
+    },
+    leave(userId: string, socket: WebSocket): void {
+      const sockets = users.get(userId)
+      if (sockets?.delete(socket) && sockets.size === 0) users.delete(userId)
+    },
+  }
+}
+
+/**
+ * Browsers name the page's origin and the host that they call, and cannot be made to lie; other clients name no origin.
+ * That both are the same is not enough: the page may be of a foreign name that was made to lead here (see hosts.ts).
+ */
+function refuseForeignPage({ headers, host }: FastifyRequest, allowed: ReadonlySet<string>, hosts: OwnHosts): void {
   const { origin } = headers
   if (origin === undefined || allowed.has(origin.toLowerCase())) return
-  const [forwarded] = String(headers['x-forwarded-host'] ?? host).split(',')
+  const [forwarded = ''] = String(headers['x-forwarded-host'] ?? host).split(',')
   const scheme = origin.slice(0, origin.indexOf(':'))
   const page = URL.parse(origin)
   // Both parsed, so that a port that is the scheme's default makes no difference.
-  const own = URL.parse(`${scheme}://${forwarded?.trim()}`)
+  const own = URL.parse(`${scheme}://${forwarded.trim()}`)
   if (page === null || own === null || hostOf(page) !== hostOf(own)) throw new Problem('origin_forbidden')
+  if (!hosts.has(forwarded.trim())) throw new Problem('host_forbidden')
 }
 
 /** This machine's names for itself are one: the gateway is http://localhost:8080 and http://127.0.0.1:8080. */
@@ -147,15 +195,16 @@ const hostOf = ({ hostname, port }: URL) =>
   `${/^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname) ? 'localhost' : hostname}:${port}`
 
 /** @throws Problem user_id_required, user_id_invalid */
-function userOf({ headers, query }: FastifyRequest): string {
+function userOf({ headers, query }: FastifyRequest, userFromQuery: boolean): string {
   const asked = (query as { userId?: string | string[] }).userId || undefined
   const header = headers['x-user-id'] || undefined
-  const given = header ?? asked
+  const given = userFromQuery ? (header ?? asked) : header
   if (given === undefined) {
     // Browsers cannot set a header here.
-    throw new Problem('user_id_required', {
-      detail: 'Send the parameter userId, or the header X-User-Id, with the id of the user.',
-    })
+    const detail = userFromQuery
+      ? 'Send the parameter userId, or the header X-User-Id, with the id of the user.'
+      : 'Send the header X-User-Id with the id of the user. The parameter userId does not count here (STREAM_USER_FROM_QUERY).'
+    throw new Problem('user_id_required', { detail })
   }
   const userId = parseUserId(given)
   if (asked !== undefined && asked !== userId) {

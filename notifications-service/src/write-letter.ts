@@ -51,8 +51,7 @@ function store(
 ): Letter {
   const to = tx.contacts.find(userId)?.email ?? null
   const mail = mailing && to !== null ? 'queued' : 'none'
-  const now = clock.now()
-  const letter = { userId, id: newId(), kind, orderId, to, ...text, mail, mailDueAt: now, createdAt: now } as const
+  const letter = { userId, id: newId(), kind, orderId, to, ...text, mail, createdAt: clock.now() } as const
   const seq = tx.letters.add({ ...letter, ...(cause as typeof noCause) })
   return toLetter({ ...letter, seq, sentAt: null })
 }

@@ -1,4 +1,5 @@
 /** The real app on a real file in a temporary folder; only the broker, which HTTP does not need, is absent. */
+
 import { join } from 'node:path'
 import type { CloudEvent, EventData } from '@checkout/contracts/events.ts'
 import type { Signals } from '@checkout/messaging/broker.ts'
@@ -8,6 +9,7 @@ import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/cloc
 import { createMetrics } from '@checkout/service/metrics.ts'
 import pino from 'pino'
 import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
+import { TEST_SYSTEM } from '../../test/support/deployment.ts'
 import { addContact } from '../src/add-contact.ts'
 import { type AppDeps, buildApp } from '../src/app.ts'
 import { createHandlers } from '../src/messages.ts'
@@ -27,6 +29,7 @@ export const unconnected = () =>
     url: 'nats://127.0.0.1:4222',
     name: 'test',
     streamMaxBytes: 1_000_000,
+    deployment: TEST_SYSTEM,
   })
 
 export async function notificationsApp(
@@ -42,7 +45,7 @@ export async function notificationsApp(
     clock?: Clock
     mailing?: boolean
     perMinute?: number
-    stream?: Pick<AppDeps, 'pingEveryMs' | 'slowMs'>
+    stream?: Pick<AppDeps, 'pingEveryMs' | 'slowMs' | 'userFromQuery' | 'allowedHosts'>
     signals?: Signals
     folder?: ReturnType<typeof temporaryFolder>
   } = {},
@@ -60,6 +63,7 @@ export async function notificationsApp(
     ...stream,
     handlers: createHandlers(terms),
     broker: { connected: true, problem: undefined },
+    deployment: TEST_SYSTEM,
     logger,
     metrics: createMetrics(),
     instance: 1,

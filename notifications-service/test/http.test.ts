@@ -103,6 +103,11 @@ t.test('too many requests of one user, when the limit is on', async (t) => {
   const refusal = await limited.app.inject(send)
   t.match(refusal.json(), { status: 429, code: 'rate_limited', requestId: refusal.headers['x-request-id'] })
   t.equal((await limited.app.inject({ url: '/notifications', headers: bob })).statusCode, 200, 'another user is served')
+  t.equal(
+    (await limited.app.inject('/status/notifications')).statusCode,
+    200,
+    'who names no user is counted by address',
+  )
   // Where 429 is documented, each such route must answer it.
   for (const { method, path } of contract.routes) {
     if (!contract.documents(method, path, 429)) continue

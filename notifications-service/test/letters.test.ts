@@ -1,7 +1,11 @@
 /** Letters: what they say, that each is written once, and how they are numbered. */
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { currencyCodes, decimalOf } from '@checkout/contracts/currencies.ts'
+import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { execute } from '../../packages/contracts/test/support/database.ts'
+import { formatMoney } from '../../web/ui/model/money.ts'
+import { ADDRESS_BATCH, addressMore } from '../src/add-contact.ts'
 import { majorUnits } from '../src/letter.ts'
 import { ada, failedOf, notificationsApp, paidOf, registrationOf } from './app.ts'
 
@@ -22,6 +26,27 @@ t.test('amounts as people write them, exact to the last unit', async (t) => {
   ] as const) {
     t.equal(majorUnits(amount, currency), text)
   }
+})
+
+t.test('amounts have the digits of ISO 4217 in every currency, the same as in the web UI', async (t) => {
+  const wrong: string[] = []
+  for (const currency of currencyCodes) {
+    for (const amount of [1, 149_900, MAX_AMOUNT, Number.MAX_SAFE_INTEGER]) {
+      const text = majorUnits(amount, currency)
+      if (text.replaceAll(',', '') !== `${currency} ${decimalOf(amount, currency)}`) wrong.push(text)
+      const shown = formatMoney(amount, currency, 'en')
+      if (!shown.endsWith(text.slice(4))) wrong.push(`${shown} in the web UI, ${text} in a letter`)
+    }
+  }
+  t.strictSame(wrong, [])
+})
+
+t.test('currencies whose everyday prices have fewer decimals than their money', async (t) => {
+  for (const code of 'AFN ALL COP HUF IDR IRR KPW LAK LBP MGA MMK PKR SOS SYP YER'.split(' ')) {
+    t.equal(majorUnits(149_900, code), `${code} 1,499.00`)
+  }
+  t.equal(majorUnits(149_900, 'IQD'), 'IQD 149.900')
+  t.equal(majorUnits(149_900, 'CLF'), 'CLF 14.9900')
 })
 
 t.test('the letter of joy and the letters of sorrow', async (t) => {
@@ -149,6 +174,25 @@ t.test('a contact that comes after its letters fills in their address', async (t
     t.match((await app.letters('bob')).items, [{ to: null, mail: 'none' }], 'bob’s are left alone')
     t.match((await app.write()).json(), { seq: 3, to: 'ada@example.com', mail })
   }
+})
+
+t.test('an address for many letters is filled in in parts', async (t) => {
+  const app = await notificationsApp(t, { mailing: true })
+  const written = 2 * ADDRESS_BATCH + 10
+  await Promise.all(Array.from({ length: written }, () => app.settled(paidOf())))
+  await app.settled(paidOf({ userId: 'bob' }))
+  const terms = { clock: systemClock, newId: uuidv7, mailing: true }
+  const queued = () => app.store.read.letters.dueMail(systemClock.now(), 10_000)
+  const more = () => app.store.write((tx) => addressMore(tx, 1_000, terms))
+  t.equal(await more(), 0, 'nothing to do before')
+  await app.registered(registrationOf('ada'))
+  t.equal(queued().length, ADDRESS_BATCH, 'one transaction is not held up by all of them')
+  await app.write()
+  t.equal(await more(), written - ADDRESS_BATCH)
+  t.equal(await more(), 0)
+  t.equal(queued().length, written + 1)
+  t.ok(queued().every(({ to }) => to === 'ada@example.com'))
+  t.match((await app.letters('bob')).items, [{ to: null, mail: 'none' }], 'bob’s are left alone')
 })
 
 t.test('the journey, also when the inbox has forgotten it', async (t) => {

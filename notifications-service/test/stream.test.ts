@@ -1,4 +1,5 @@
 /** The WebSocket over real sockets, with a real nats-server between two instances on one file. */
+
 import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { spoil } from '../../packages/contracts/test/support/database.ts'
+import { TEST_SYSTEM } from '../../test/support/deployment.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { startNats } from '../../test/support/nats.ts'
 import { ada, notificationsApp, paidOf } from './app.ts'
@@ -33,7 +35,7 @@ async function connect(notifications: Notifications, query: string, headers: Rec
     socket,
     frames,
     closed,
-    got: (count: number) => eventually(() => frames.length >= count, { what: `${count} frames`, deadlineMs: 20_000 }),
+    got: (count: number) => eventually(() => frames.length >= count, { what: `${count} frames` }),
     seqs: () => frames.map(({ type, seq }) => `${type} ${seq}`),
   }
 }
@@ -96,7 +98,7 @@ t.test('letters while the backlog is being sent come once and in order', async (
 })
 
 t.test('refused before the upgrade', async (t) => {
-  const notifications = await notificationsApp(t)
+  const notifications = await notificationsApp(t, { stream: { allowedHosts: ['shop.test'] } })
   const origin = (name: string, headers = {}) => ({ ...ada, origin: name, ...headers })
   const port = await listen(notifications)
   const cases: [string, string, Record<string, string | string[]>, number, string?][] = [
@@ -131,6 +133,23 @@ t.test('refused before the upgrade', async (t) => {
     ['own origin', '', origin(`http://127.0.0.1:${port}`), 101],
     ['own origin by another name', '', origin(`http://localhost:${port}`), 101],
     ['own origin, default port', '', origin('https://shop.test', { 'x-forwarded-host': 'shop.test:443' }), 101],
+    ['own origin, by an address', '', origin('http://192.0.2.7:8080', { host: '192.0.2.7:8080' }), 101],
+    ['own origin, by a fully qualified name', '', origin('http://shop.test.', { host: 'SHOP.test.' }), 101],
+    [
+      'a name that was made to lead here',
+      '',
+      origin('http://evil.example', { host: 'evil.example' }),
+      403,
+      'host_forbidden',
+    ],
+    [
+      'the same through the gateway',
+      '?userId=ada',
+      { origin: 'http://evil.example:8080', host: 'evil.example:8080', 'x-forwarded-host': 'evil.example:8080' },
+      403,
+      'host_forbidden',
+    ],
+    ['not the host', '', origin('http://shop.test', { host: 'evil.example' }), 403, 'host_forbidden'],
     ['allowed origin', '', origin('https://SHOP.example'), 101],
     ['header and query agree', '?userId=ada', ada, 101],
   ]
@@ -142,6 +161,17 @@ t.test('refused before the upgrade', async (t) => {
   t.match(plain, { statusCode: 426, headers: { upgrade: 'websocket' } }, 'not a WebSocket client')
   t.match(plain.json(), { code: 'upgrade_required' })
 
+  const byDefault = await notificationsApp(t)
+  const rebound = { origin: 'http://evil.example:8080', host: 'evil.example:8080' }
+  t.match(await refusal(byDefault, '?userId=ada', rebound), { status: 403, code: 'host_forbidden' })
+  t.match(
+    await refusal(byDefault, '?userId=ada', { host: 'evil.example:8080' }),
+    { status: 101 },
+    'no page, no browser',
+  )
+  const configured = { origin: 'https://shop.example:444', host: 'shop.example:444' }
+  t.match(await refusal(byDefault, '', { ...ada, ...configured }), { status: 101 }, 'the host of an allowed origin')
+
   const broken = await notificationsApp(t)
   spoil(broken.file)
   t.match(await refusal(broken, '', ada), { status: 503, code: 'store_unavailable' })
@@ -149,6 +179,41 @@ t.test('refused before the upgrade', async (t) => {
   const limited = await notificationsApp(t, { perMinute: 1 })
   t.match(await refusal(limited, '', ada), { status: 101 })
   t.match(await refusal(limited, '', ada), { status: 429, code: 'rate_limited' })
+})
+
+t.test('without STREAM_USER_FROM_QUERY the header alone says who connects', async (t) => {
+  const notifications = await notificationsApp(t, { stream: { userFromQuery: false } })
+  for (const query of ['?userId=victim', '?userId=victim&userId=victim', '?userId=', '']) {
+    t.match(await refusal(notifications, query), { status: 401, code: 'user_id_required' }, query)
+  }
+  t.match(await refusal(notifications, '?userId=victim', ada), { status: 400, code: 'user_id_invalid' })
+  t.match(await refusal(notifications, '?userId=ada&userId=victim', ada), { status: 400, code: 'user_id_invalid' })
+  const client = await connect(notifications, '?userId=ada', ada)
+  await client.got(1)
+  t.strictSame(client.seqs(), ['ready 0'], 'the parameter may agree with it, as the web UI’s does')
+})
+
+t.test('of more than 20 connections of a user the oldest is closed', async (t) => {
+  const notifications = await notificationsApp(t)
+  const other = await connect(notifications, '?userId=bob')
+  const clients = []
+  for (let n = 0; n < 20; n += 1) clients.push(await connect(notifications, '?userId=ada'))
+  const [oldest, second] = clients
+  const reasons: string[] = []
+  for (const client of clients) client.socket.on('close', (_code, reason) => reasons.push(String(reason)))
+  const newest = await connect(notifications, '?userId=ada')
+  t.equal(await oldest?.closed, 1008)
+  t.match(reasons, [/20 connections/], 'and is told why')
+  const again = await connect(notifications, '?userId=ada')
+  t.equal(await second?.closed, 1008)
+  await notifications.write('ada')
+  await Promise.all([...clients.slice(2), newest, again].map(({ got }) => got(2)))
+
+  newest.socket.close()
+  await newest.closed
+  await connect(notifications, '?userId=ada')
+  t.equal(reasons.length, 2, 'one that has gone makes room')
+  t.equal(other.socket.readyState, WebSocket.OPEN, 'another user is not concerned')
 })
 
 t.test('a client that sends too much, and a service that stops', async (t) => {
@@ -176,8 +241,11 @@ t.test('a client that does not answer pings', async (t) => {
   t.equal(await closed, 1006)
 })
 
+/** Far above what this process, which writes, pushes and reads, may stand still: a client that reads is not too slow. */
+const SLOW_MS = 2_000
+
 t.test('a client that does not read', async (t) => {
-  const notifications = await notificationsApp(t, { stream: { slowMs: 500 } })
+  const notifications = await notificationsApp(t, { stream: { slowMs: SLOW_MS } })
   const gone = await connect(notifications, '?userId=ada')
   const reader = await connect(notifications, '?userId=ada')
   gone.socket.pause()
@@ -211,7 +279,12 @@ t.test('two instances on one file', async (t) => {
   const nats = await startNats()
   t.teardown(nats.stop)
   const instance = async (folder?: Notifications['folder']) => {
-    const broker = createJetStreamBroker({ url: nats.url, name: 'test', streamMaxBytes: 1_000_000 })
+    const broker = createJetStreamBroker({
+      url: nats.url,
+      name: 'test',
+      streamMaxBytes: 1_000_000,
+      deployment: TEST_SYSTEM,
+    })
     const made = await notificationsApp(t, { signals: broker, ...(folder && { folder: { ...folder, remove() {} } }) })
     await broker.connect()
     made.push.start()

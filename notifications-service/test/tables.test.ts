@@ -1,33 +1,28 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
 import { arrearsTable } from '@checkout/messaging/arrears.ts'
-import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
+import { claimNonces } from '@checkout/messaging/claim.ts'
+import { deadLetterCount, deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
 import { parkedTable } from '@checkout/messaging/parked.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { deployment } from '@checkout/service/deployment.ts'
 import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import t from 'tap'
 import { columnsInCode, columnsInFile, temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
-import { contacts, letters, mailboxes } from '../src/store/tables.ts'
+import { addressing, contacts, letters, mailboxes } from '../src/store/tables.ts'
 
 t.test('drizzle tables agree with the file', async (t) => {
   const { dataDir, remove } = temporaryFolder()
   t.teardown(remove)
   await openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
-  // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
-  const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
-  const messaging = [
-    outboxTable,
-    publications,
-    streamIncarnation,
-    inboxTable,
-    deadLettersTable,
-    handlerFailures,
-    parkedTable,
-    arrearsTable,
-  ]
-  const tables = [...messaging, contacts, letters, mailboxes]
+  // Only sqlite.ts, lease.ts and age.ts use these, and keep their definitions to themselves.
+  const { migrations: _, lease: __, ages: ___, ...inFile } = columnsInFile(join(dataDir, 'notifications.sqlite'))
+  const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
+  const outbox = [outboxTable, publications, streamIncarnation, arrearsTable]
+  const messaging = [...outbox, inboxTable, parkedTable, ...deadLetters, claimNonces]
+  const tables = [...messaging, deployment, addressing, contacts, letters, mailboxes]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

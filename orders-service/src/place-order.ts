@@ -38,7 +38,7 @@ function place(tx: OrdersTx, placement: Placement, { clock, newId, currency }: P
     { correlationId: id, traceparent },
   )
   const order = { id, userId, amount, currency, description, createdAt, userRegistered, createdEventId }
-  tx.orders.add({ ...order, sweepAt: createdAt + sweepDelay(0) })
+  tx.orders.add({ ...order, sweepAfter: sweepDelay(0) })
   return {
     status: 201,
     location: `/orders/${id}`,

@@ -51,6 +51,7 @@ export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void 
     '/users',
     {
       onRequest: optionalIdentity,
+      config: { limitAddress: true },
       schema: {
         tags,
         operationId: 'registerUser',

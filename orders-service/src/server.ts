@@ -3,7 +3,7 @@ import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
-import { requireCurrency } from '@checkout/service/deployment.ts'
+import { keptAnswers } from '@checkout/service/idempotency.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
@@ -12,16 +12,15 @@ import { openOrdersStore } from './store/index.ts'
 import { sweeper } from './sweep-pending.ts'
 
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ORDERS_PORT: Port(3001) }))
-const base = createBase('orders-service', packageJson.version, config)
-const { CURRENCY: currency, DATA_DIR: dataDir } = config
-const store = openOrdersStore({ ...base, dataDir })
-await requireCurrency(store, { currency, dataDir })
-const messaging = createMessaging({ ...base, store, handlers, purge: (tx, limit) => tx.idempotency.purge(limit) })
-messaging.duty(sweeper({ ...base, store, messaging }))
+const base = await createBase('orders-service', packageJson.version, config, openOrdersStore)
+const { store } = base
+const { currency } = base.deployment
+const messaging = createMessaging({ ...base, handlers, kept: [keptAnswers(store.read.idempotency)] })
+const schedule = messaging.schedule(() => store.read.orders.nextSweepAt() !== undefined)
+messaging.duty(sweeper({ ...base, messaging, schedule }))
 
 await runMessagingService(base, {
-  app: await buildApp({ ...base, store, currency }),
-  store,
+  app: await buildApp({ ...base, currency }),
   messaging,
-  listen: { host: config.HOST, basePort: config.ORDERS_PORT, variable: 'ORDERS_PORT' },
+  listen: { host: config.SERVICES_HOST, basePort: config.ORDERS_PORT, variable: 'ORDERS_PORT' },
 })

@@ -1,10 +1,13 @@
 /**
  * The sweeper: asks again for the payment of an order that has been pending for too long. Everything before it should
  * have brought the order to its end; it is what makes "every order reaches its end" not depend on that.
+ *
+ * It must work while others order, and it must not ask what only waits: behind a backlog orders are late because it is
+ * long, and asking again would make it longer. So it asks for an order only when payments has read the last question about
+ * it, and what payments had answered by then is handled here.
  */
 import type { DutyOptions } from '@checkout/messaging/duty.ts'
-import type { Messaging } from '@checkout/messaging/messaging.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Messaging, Schedule } from '@checkout/messaging/messaging.ts'
 import type { Logger } from '@checkout/service/logging.ts'
 import { sweepDelay } from './order.ts'
 import type { OrdersStore, OrdersTx } from './store/index.ts'
@@ -12,13 +15,13 @@ import type { OrdersStore, OrdersTx } from './store/index.ts'
 /** Re-emissions per round; with a round per second at most 100/s, so that sweeping never becomes the load. */
 export const SWEEP_LIMIT = 100
 const SWEEP_EVERY_MS = 1_000
-/** The events between an order and its end. */
-const PAYMENT_PATH = ['orders.created.v1', 'payments.succeeded.v1', 'payments.failed.v1'] as const
+const QUESTION = 'orders.created.v1'
+const ANSWERS = ['payments.succeeded.v1', 'payments.failed.v1'] as const
 
 export interface SweeperDeps {
   store: OrdersStore
-  messaging: Pick<Messaging, 'backlogsEmpty'>
-  clock: Clock
+  messaging: Pick<Messaging, 'answers'>
+  schedule: Schedule
   logger: Logger
 }
 
@@ -26,19 +29,21 @@ export interface SweeperDeps {
 export function sweeper({
   store,
   messaging,
-  clock,
+  schedule,
   logger,
 }: SweeperDeps): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
+  const answers = messaging.answers(QUESTION, ANSWERS)
   return {
     name: 'sweeper',
     everyMs: SWEEP_EVERY_MS,
     async round() {
       const next = store.read.orders.nextSweepAt()
-      // Behind a backlog orders are late because it is long; asking again would make it longer.
-      if (next === undefined || next > clock.now() || !(await messaging.backlogsEmpty(PAYMENT_PATH))) return false
+      if (next === undefined || next > schedule.now()) return false
+      const answered = await answers.upTo()
+      if (answered === undefined) return false
       const swept = await store.write((tx) => {
         tx.lease.assertHeld()
-        return sweepPending(tx, clock)
+        return sweepPending(tx, schedule.now(), answered)
       })
       if (swept > 0) logger.info({ orders: swept }, 'asked again for the payment of orders pending for too long')
       return false
@@ -46,13 +51,15 @@ export function sweeper({
   }
 }
 
-/** Re-emits `orders.created` of the due orders under its first event id. Returns how many. */
-export function sweepPending(tx: OrdersTx, clock: Clock): number {
-  const now = clock.now()
-  const due = tx.orders.due(now, SWEEP_LIMIT)
+/**
+ * Re-emits `orders.created` of the orders that are due at the age `now`, under its first event id, if the last one is at
+ * or before the position `answered` of the stream. Returns how many.
+ */
+export function sweepPending(tx: OrdersTx, now: number, answered = Number.POSITIVE_INFINITY): number {
+  const due = tx.orders.due(now, SWEEP_LIMIT).filter(({ id }) => tx.outbox.position(QUESTION, id) <= answered)
   for (const { id, userId, userRegistered, amount, currency, description, createdEventId, sweeps } of due) {
     tx.outbox.append(
-      'orders.created.v1',
+      QUESTION,
       { orderId: id, userId, userRegistered, amount, currency, description },
       { correlationId: id, eventId: createdEventId },
     )

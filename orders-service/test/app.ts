@@ -1,4 +1,5 @@
 /** The real app on a real file in a temporary folder; only the broker, which HTTP does not need, is absent. */
+
 import { join } from 'node:path'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
@@ -7,6 +8,7 @@ import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/cloc
 import { createMetrics } from '@checkout/service/metrics.ts'
 import pino from 'pino'
 import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
+import { TEST_SYSTEM } from '../../test/support/deployment.ts'
 import { buildApp } from '../src/app.ts'
 import { openOrdersStore } from '../src/store/index.ts'
 
@@ -27,6 +29,7 @@ export async function ordersApp(
     newId: uuidv7,
     currency: 'RUB',
     broker,
+    deployment: TEST_SYSTEM,
     logger: pino({ level: 'silent' }),
     metrics: createMetrics(),
     instance: 2,

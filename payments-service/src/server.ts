@@ -3,7 +3,7 @@ import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
 import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
-import { requireCurrency } from '@checkout/service/deployment.ts'
+import { keptAnswers } from '@checkout/service/idempotency.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
@@ -11,16 +11,13 @@ import { createHandlers } from './messages.ts'
 import { openPaymentsStore } from './store/index.ts'
 
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, PAYMENTS_PORT: Port(3002) }))
-const base = createBase('payments-service', packageJson.version, config)
-const { CURRENCY: currency, DATA_DIR: dataDir } = config
-const store = openPaymentsStore({ ...base, dataDir })
-await requireCurrency(store, { currency, dataDir })
+const base = await createBase('payments-service', packageJson.version, config, openPaymentsStore)
+const { currency } = base.deployment
 const handlers = createHandlers({ ...base, currency })
-const messaging = createMessaging({ ...base, store, handlers, purge: (tx, limit) => tx.idempotency.purge(limit) })
+const messaging = createMessaging({ ...base, handlers, kept: [keptAnswers(base.store.read.idempotency)] })
 
 await runMessagingService(base, {
-  app: await buildApp({ ...base, store, handlers, currency }),
-  store,
+  app: await buildApp({ ...base, handlers, currency }),
   messaging,
-  listen: { host: config.HOST, basePort: config.PAYMENTS_PORT, variable: 'PAYMENTS_PORT' },
+  listen: { host: config.SERVICES_HOST, basePort: config.PAYMENTS_PORT, variable: 'PAYMENTS_PORT' },
 })

@@ -1,4 +1,5 @@
 /** The real app on a real file in a temporary folder; only the broker, which HTTP does not need, is absent. */
+
 import { join } from 'node:path'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Arrival } from '@checkout/messaging/consumer.ts'
@@ -6,6 +7,7 @@ import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/cloc
 import { createMetrics } from '@checkout/service/metrics.ts'
 import pino from 'pino'
 import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
+import { TEST_SYSTEM } from '../../test/support/deployment.ts'
 import { buildApp } from '../src/app.ts'
 import { decideOrder } from '../src/decide-order.ts'
 import { createHandlers } from '../src/messages.ts'
@@ -31,6 +33,7 @@ export async function paymentsApp(
     store,
     handlers: createHandlers(terms),
     broker: { connected: true, problem: undefined },
+    deployment: TEST_SYSTEM,
     logger: pino({ level: 'silent' }),
     metrics: createMetrics(),
     instance: 1,

@@ -210,6 +210,7 @@ t.test('too many requests of one user, when the limit is on', async (t) => {
   const refusal = await limited.app.inject({ method: 'POST', url: '/accounts', headers: ada })
   t.match(refusal.json(), { status: 429, code: 'rate_limited', requestId: refusal.headers['x-request-id'] })
   t.equal((await limited.app.inject({ url: '/accounts/me', headers: bob })).statusCode, 404, 'another user is served')
+  t.equal((await limited.app.inject('/status/payments')).statusCode, 200, 'who names no user is counted by address')
   // Where 429 is documented, each such route must answer it.
   for (const { method, path } of contract.routes) {
     if (!contract.documents(method, path, 429)) continue

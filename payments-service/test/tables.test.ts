@@ -1,7 +1,8 @@
 /** The drizzle tables must say what the SQL says: a wrong type or a forgotten column is a lie to every query. */
 import { join } from 'node:path'
 import { arrearsTable } from '@checkout/messaging/arrears.ts'
-import { deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
+import { claimNonces } from '@checkout/messaging/claim.ts'
+import { deadLetterCount, deadLettersTable, handlerFailures } from '@checkout/messaging/dead-letters.ts'
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
 import { parkedTable } from '@checkout/messaging/parked.ts'
@@ -18,18 +19,11 @@ t.test('drizzle tables agree with the file', async (t) => {
   const { dataDir, remove } = temporaryFolder()
   t.teardown(remove)
   await openPaymentsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
-  // Only sqlite.ts and lease.ts use these two, and keep their definitions to themselves.
-  const { migrations: _, lease: __, ...inFile } = columnsInFile(join(dataDir, 'payments.sqlite'))
-  const messaging = [
-    outboxTable,
-    publications,
-    streamIncarnation,
-    inboxTable,
-    deadLettersTable,
-    handlerFailures,
-    parkedTable,
-    arrearsTable,
-  ]
+  // Only sqlite.ts, lease.ts and age.ts use these, and keep their definitions to themselves.
+  const { migrations: _, lease: __, ages: ___, ...inFile } = columnsInFile(join(dataDir, 'payments.sqlite'))
+  const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]
+  const outbox = [outboxTable, publications, streamIncarnation, arrearsTable]
+  const messaging = [...outbox, inboxTable, parkedTable, ...deadLetters, claimNonces]
   const tables = [...messaging, idempotencyKeys, deployment, accounts, transactions, decisions]
   t.strictSame(inFile, columnsInCode(tables.map((table) => getTableConfig(table))))
 })

@@ -9,9 +9,9 @@ export async function tabTo(t: Test, page: Page, target: Locator) {
   const unseen: string[] = []
   for (let stop = 0; stop < STOPS_MAX; stop++) {
     await page.keyboard.press('Tab')
-    const { name, shown } = await page.evaluate(focusState)
+    const { name, shown, reached } = await target.evaluate(focusState)
     if (!shown) unseen.push(name)
-    if (await target.evaluate((element) => element === document.activeElement)) {
+    if (reached) {
       t.strictSame(unseen, [], 'every stop on the way shows its focus')
       return
     }
@@ -20,10 +20,11 @@ export async function tabTo(t: Test, page: Page, target: Locator) {
 }
 
 /** Runs in the page. */
-function focusState() {
+function focusState(target: Element) {
   const element = document.activeElement
   const styles = [element, element?.parentElement].flatMap((one) => (one ? [getComputedStyle(one)] : []))
   return {
+    reached: element === target,
     name: (element?.getAttribute('aria-label') || element?.textContent || element?.tagName || '').slice(0, 60),
     shown:
       element === document.body ||

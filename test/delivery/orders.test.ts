@@ -25,7 +25,7 @@ const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
         createdAt,
         userRegistered: true,
         createdEventId: uuidv7(),
-        sweepAt: createdAt + 600_000,
+        sweepAfter: 600_000,
       })
     }
   },

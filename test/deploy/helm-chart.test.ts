@@ -86,6 +86,8 @@ t.test('values that cannot work are refused', { skip }, async (t) => {
     ['config.currency=rubles', /currency/],
     ['config.logLevel=loud', /logLevel/],
     ['config.allowedOrigins={https://a.example/}', /allowedOrigins/],
+    ['config.allowedHosts={https://a.example}', /allowedHosts/],
+    ['config.streamUserFromQuery=maybe', /streamUserFromQuery/],
     ['natsUrl=localhost:4222', /natsUrl/],
     ['natsUrl=nats://a:4222,natsUrlSecret=b', /nats/],
     ['mail.smtpUrl=smtp://a:25,mail.smtpUrlSecret=b', /mail/],
@@ -197,6 +199,25 @@ t.test('numbers are not written as 2.147483648e+09', { skip }, async (t) => {
     STREAM_MAX_BYTES: '2147483648',
     RATE_LIMIT_PER_MINUTE: '12000000',
   })
+})
+
+t.test('who is asked, and who says who he is', { skip }, async (t) => {
+  const notifications = (...values: string[]) => {
+    const objects = parseObjects(render(...set(...values)))
+    return envOf(podOf(objects, 'notifications'), objects)
+  }
+  const inside = ['shop-gateway', `shop-gateway.${NAMESPACE}`, `shop-gateway.${NAMESPACE}.svc`]
+  const { ALLOWED_HOSTS = '', STREAM_USER_FROM_QUERY, PROXIES_IN_FRONT } = notifications()
+  t.strictSame(ALLOWED_HOSTS.split(','), ['arch.homework', ...inside, `shop-gateway.${NAMESPACE}.svc.cluster.local`])
+  t.strictSame({ STREAM_USER_FROM_QUERY, PROXIES_IN_FRONT }, { STREAM_USER_FROM_QUERY: 'false', PROXIES_IN_FRONT: '1' })
+  const own = notifications(
+    'ingress.host=a.example',
+    'config.allowedHosts={b.example}',
+    'config.streamUserFromQuery=true',
+  )
+  t.match(own.ALLOWED_HOSTS, /^a\.example,b\.example,shop-gateway,/)
+  t.equal(own.STREAM_USER_FROM_QUERY, 'true')
+  t.match(notifications('ingress.enabled=false').ALLOWED_HOSTS, /^shop-gateway,/)
 })
 
 t.test('another release name', { skip }, async (t) => {

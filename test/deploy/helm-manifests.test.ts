@@ -103,6 +103,23 @@ t.test('every name leads to the right pod', async (t) => {
   t.strictSame(behind(`http://${backend.service.name}`), { pod: pod('gateway'), port: 8080 }, 'the Ingress')
 })
 
+t.test('the Ingress publishes the API and the web UI, not what operators need', async (t) => {
+  const paths: { path: string; pathType: string }[] = find('Ingress/shop').spec.rules[0].http.paths
+  const published = (path: string) =>
+    paths.some((one) => path === one.path || (one.pathType === 'Prefix' && path.startsWith(`${one.path}/`)))
+  const routed = [...text('gateway/src/app.ts').matchAll(/forward(?:Docs)?\([`']\/(\w+)/g)].map(
+    ([, first]) => `/${first}`,
+  )
+  t.ok(routed.length >= 6)
+  const files = readdirSync(join(root, 'web/ui/public')).map((file) => `/${file}`)
+  for (const path of [...routed, ...files, '/', '/index.html', '/sw.js', '/assets/main.js', '/docs/events/']) {
+    t.ok(published(path), path)
+  }
+  for (const path of ['/metrics', '/health', '/health/live', '/health/ready', '/admin', '/admin/dead-letters']) {
+    t.notOk(published(path), path)
+  }
+})
+
 t.test('the broker knows the services by what they connect with', async (t) => {
   const users = [...text('deploy/nats/nats.conf').matchAll(/user: "?([\w-]+)"?\s+password: \$(\w+)/g)]
   const variables = envOf(pod('nats'), objects)

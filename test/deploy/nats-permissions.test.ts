@@ -1,4 +1,5 @@
 /** deploy/nats/nats.conf on a real nats-server: every service works with its user, and with nothing that is another's. */
+
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,8 +7,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { eventTypes } from '@checkout/contracts/events.ts'
 import { inboxPrefix, natsPermissions, serviceNames } from '@checkout/contracts/nats-permissions.ts'
-import { publisherOf, type ServiceName, streams, subscriptions } from '@checkout/contracts/topology.ts'
-import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
+import { claimSubject, publisherOf, type ServiceName, streams, subscriptions } from '@checkout/contracts/topology.ts'
+import { createJetStreamBroker, type JetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import { connect, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
 import { createGuard } from '../../scripts/guard.ts'
@@ -15,6 +16,7 @@ import { createManagedProcess } from '../../scripts/managed-process.ts'
 import { natsConf, passwordVariable, withUsers } from '../../scripts/nats-conf.ts'
 import { reservePorts } from '../../scripts/ports.ts'
 import { freshLog, root, startSystem, untilListening } from '../../scripts/system.ts'
+import { TEST_SYSTEM } from '../support/deployment.ts'
 import { eventually } from '../support/eventually.ts'
 import { natsServerProgram } from '../support/nats.ts'
 import { assertNoChildren, assertNoErrors } from '../support/system.ts'
@@ -55,6 +57,12 @@ async function withServer(t: Test, body: (server: { port: number; log: () => str
   assertNoChildren(t)
 }
 
+const stateOf = async (broker: JetStreamBroker, name: string) => {
+  const state = await broker.stream(name)
+  if (state === 'foreign') throw new Error(`${name} is foreign`)
+  return state
+}
+
 const urlOf = (service: ServiceName, port: number) => `nats://${service}:${password(service)}@127.0.0.1:${port}`
 
 const brokerOf = (service: ServiceName, port: number) =>
@@ -63,6 +71,7 @@ const brokerOf = (service: ServiceName, port: number) =>
     name: service,
     inboxPrefix: inboxPrefix(service),
     streamMaxBytes: 2 ** 20,
+    deployment: TEST_SYSTEM,
   })
 
 t.test('nats.conf holds the users that the topology asks for', async (t) => {
@@ -82,7 +91,13 @@ t.test('a wrong password and a right that is missing are said in the log', async
   await withServer(t, async ({ port }) => {
     const told: string[] = []
     const logger = { info: () => {}, warn: ({ reason }: { reason: string }) => void told.push(reason) }
-    const options = { name: 'test', inboxPrefix: inboxPrefix('orders-service'), streamMaxBytes: 2 ** 20, logger }
+    const options = {
+      name: 'test',
+      inboxPrefix: inboxPrefix('orders-service'),
+      streamMaxBytes: 2 ** 20,
+      deployment: TEST_SYSTEM,
+      logger,
+    }
     const wrong = createJetStreamBroker({ ...options, url: `nats://orders-service:wrong@127.0.0.1:${port}` })
     const connecting = wrong.connect()
     await eventually(() => /authorization/i.test(told.join()), { what: 'the wrong password' })
@@ -143,15 +158,16 @@ t.test("everything that a stream's owner and its readers do with it", async (t) 
         traceparent: undefined,
       }))
       await owner.publish(stream.name, messages, 0)
-      t.equal((await owner.stream(stream.name))?.lastSeq, types.length)
+      t.equal((await stateOf(owner, stream.name))?.lastSeq, types.length)
       t.equal(await owner.messageId(stream.name, 1), '0')
       for (const subscription of subscriptions.filter((one) => one.stream === stream.name)) {
         await owner.createDurable(subscription)
+        await owner.markDurable(subscription)
         await readOne(t, subscription, () => owner.deleteDurable(subscription), port)
         t.equal(await owner.durable(subscription), undefined)
       }
       await owner.purge(stream.name, types.length)
-      t.equal((await owner.stream(stream.name))?.firstSeq, types.length)
+      t.equal((await stateOf(owner, stream.name))?.firstSeq, types.length)
       await owner.deleteStream(stream.name)
       t.equal(await owner.stream(stream.name), undefined)
       await owner.close()
@@ -219,7 +235,7 @@ const subjects: readonly { subject: string; publish: ServiceName[]; subscribe: S
       ...owners.map((api) => ({ subject: `$JS.API.${api}`, publish: [owner], subscribe: [] })),
       ...nobodys.map((api) => ({ subject: `$JS.API.${api}.${name}`, publish: [], subscribe: [] })),
       { subject: `deleted.${name}`, publish: [owner], subscribe: readers },
-      { subject: `$JS.EVENT.ADVISORY.STREAM.DELETED.${name}`, publish: [], subscribe: readers },
+      { subject: `$JS.EVENT.ADVISORY.STREAM.DELETED.${name}`, publish: [], subscribe: [owner, ...readers] },
     ]
   }),
   ...subscriptions.flatMap(({ stream, durable, subject, service }) => {
@@ -247,13 +263,16 @@ const subjects: readonly { subject: string; publish: ServiceName[]; subscribe: S
   // The server lets "*" stand for ">" here; nobody may publish below push.<user>.
   { subject: 'push.>', publish: [], subscribe: ['notifications-service'] },
   { subject: 'push.ada.x', publish: [], subscribe: [] },
-  ...['_INBOX.x', '$JS.API.INFO', '$JS.API.STREAM.NAMES', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
+  ...serviceNames.map((service) => ({ subject: claimSubject(service), publish: [service], subscribe: [service] })),
+  { subject: '$JS.API.STREAM.NAMES', publish: streams.map(({ owner }) => owner), subscribe: [] },
+  { subject: '$JS.API.INFO', publish: [...serviceNames], subscribe: [] },
+  ...['_INBOX.x', '$JS.API.STREAM.LIST', '$SYS.REQ.SERVER.PING', 'anything'].map((subject) => ({
     subject,
     publish: [],
     subscribe: [],
   })),
   // Wildcards, which only a subscription can have.
-  ...['>', '*.>', 'orders.>', 'users.>', 'payments.>', '_INBOX.>', '$JS.>', 'deleted.*'].map((subject) => ({
+  ...['>', '*.>', 'orders.>', 'users.>', 'payments.>', '_INBOX.>', '$JS.>', 'deleted.*', 'claim.*'].map((subject) => ({
     subject,
     publish: [],
     subscribe: [],

@@ -1,10 +1,9 @@
-/** What docs/operations.md says about backups: taken while orders are under way, restored, and the books agree. */
+/** What docs/operations.md says about backups and the books; of a running system: test/system/backup.test.ts. */
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import Database from 'better-sqlite3'
@@ -15,75 +14,15 @@ import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 import { backUp, files } from '../../scripts/backup.ts'
 import { disagreements, lastingDisagreements } from '../../scripts/check-books.ts'
 import { restore } from '../../scripts/restore.ts'
-import { newClaims } from '../support/audit.ts'
-import { dataDirOf, query } from '../support/books.ts'
 import { eventually } from '../support/eventually.ts'
-import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
-import { untilSettled } from '../support/settle.ts'
-import { assertNoErrors, withSystem } from '../support/system.ts'
 
 const root = join(import.meta.dirname, '../..')
-const LOAD_MS = 1_000
 
 function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'backup-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
-
-t.test('a backup of a running system, restored', { timeout: 300_000 }, async (t) => {
-  const seed = newSeed()
-  t.comment(`seed ${seed}`)
-  const backups = temporaryFolder(t)
-  const claims = newClaims()
-  let backup = ''
-  await withSystem(t, {}, async (system) => {
-    const users = await fundedUsers(system.url, 5, claims)
-    const before = startLoad({ t, url: system.url, seed, claims, users })
-    await delay(LOAD_MS)
-    await before.stop()
-    await untilSettled(t, system, 'before the backup')
-
-    // All else is over in milliseconds, and a backup waits for the writers: without this, hardly one would catch it.
-    const letters = system.process('notifications-service')
-    await letters.terminate(10_000)
-    const meanwhile = startLoad({ t, url: system.url, seed: seed + 1, claims: newClaims(), users, paceMs: 0 })
-    let taken = 0
-    const underWay = async () => {
-      taken += 1
-      backup = join(backups, `${taken}`)
-      // A process of its own: it would hold up the load.
-      await promisify(execFile)(process.execPath, ['scripts/backup.ts', backup], {
-        cwd: root,
-        env: { ...process.env, DATA_DIR: dataDirOf(system) },
-      })
-      return disagreements(backup).length
-    }
-    const open = await eventually(underWay, { what: 'a backup with orders under way' })
-    t.comment(`the files of the backup disagree ${open} times`)
-    letters.start()
-    letters.restart = true
-    await delay(LOAD_MS)
-    await meanwhile.stop()
-    assertNoErrors(t, system)
-  })
-
-  const restored = temporaryFolder(t)
-  for (const file of files) copyFileSync(join(backup, file), join(restored, file))
-  await withSystem(t, { dataDir: restored }, async (system) => {
-    await untilSettled(t, system, 'what was under way')
-    const agreed = () =>
-      disagreements(restored).length === 0 || Promise.reject(new Error(disagreements(restored).join()))
-    await eventually(agreed, { what: 'the books agree' })
-    const orders = query<{ id: string }>(restored, 'orders', 'SELECT id FROM orders').map(({ id }) => id)
-    const lost = [...claims.orders.keys()].filter((id) => !orders.includes(id))
-    t.ok(claims.orders.size > 20)
-    t.strictSame(lost, [], `the ${claims.orders.size} orders from before the backup are there`)
-    const swept = query(restored, 'orders', 'SELECT id FROM orders WHERE sweeps > 0')
-    t.strictSame(swept, [], 'and none needed the sweeper')
-    assertNoErrors(t, system)
-  })
-})
 
 t.test('nothing is overwritten, and what is missing is named', async (t) => {
   const folder = temporaryFolder(t)
@@ -257,7 +196,7 @@ t.test('every disagreement of the books is named', async (t) => {
   }
 })
 
-t.test('as a command: prints what disagrees, and exits 1', { timeout: 60_000 }, async (t) => {
+t.test('as a command: prints what disagrees, and exits 1', async (t) => {
   const dataDir = await agreeingBooks(t)
   const check = () => promisify(execFile)(process.execPath, ['scripts/check-books.ts', dataDir], { cwd: root })
   t.match((await check()).stdout, /: the books agree\n$/)

@@ -34,6 +34,8 @@ export interface Load {
   readonly counts: Readonly<Record<string, number>>
   /** Answers that no trouble excuses: anything but 201, 502, 503 and 504. */
   readonly unexpected: readonly string[]
+  /** Resolves when so many more requests have been answered 201. */
+  accepted(count: number): Promise<void>
   /** Ends the load; then repeats the requests with an Idempotency-Key that were not answered 201 until they are. */
   stop(): Promise<void>
 }
@@ -79,7 +81,7 @@ interface Request {
   end?: 'paid' | 'failed'
 }
 
-export function startLoad({ t, url, seed, claims, users, connections = 8, paceMs = 20 }: LoadOptions): Load {
+export function startLoad({ t, url, seed, claims, users, connections = 4, paceMs = 50 }: LoadOptions): Load {
   const random = seededRandom(seed)
   const below = (n: number) => Math.floor(random() * n)
   const counts: Record<string, number> = {}
@@ -152,6 +154,10 @@ export function startLoad({ t, url, seed, claims, users, connections = 8, paceMs
   return {
     counts,
     unexpected,
+    async accepted(count) {
+      const wanted = (counts['201'] ?? 0) + count
+      await eventually(() => (counts['201'] ?? 0) >= wanted, { what: `${count} more requests are accepted` })
+    },
     async stop() {
       running = false
       await Promise.all(clients)

@@ -6,7 +6,7 @@ import { createGuard } from '../../scripts/guard.ts'
 import { createManagedProcess } from '../../scripts/managed-process.ts'
 import { findNatsServer } from '../../scripts/nats-server.ts'
 import { reservePorts } from '../../scripts/ports.ts'
-import { freshLog, natsCommand, untilListening } from '../../scripts/system.ts'
+import { freshLog, untilListening } from '../../scripts/system.ts'
 
 const START_WITHIN_MS = 30_000
 
@@ -37,6 +37,18 @@ export interface TestNats {
 
 /** The program of the tests: NATS_SERVER, else the first that is found. */
 export const natsServerProgram = async () => process.env.NATS_SERVER || (await findNatsServer())
+
+/** On loopback with JetStream, without users; the flags of 2.9, which all later versions know too. */
+const natsCommand = (program: string, port: number, storeDir: string): readonly [string, ...string[]] => [
+  program,
+  '--addr',
+  '127.0.0.1',
+  '--port',
+  `${port}`,
+  '--jetstream',
+  '--store_dir',
+  storeDir,
+]
 
 export async function startNats(): Promise<TestNats> {
   const program = await natsServerProgram()

@@ -1,7 +1,6 @@
 /** The broker is only a cache: killed, wiped, put back to an older state, down or stopped, it costs time and nothing else. */
 import { randomUUID } from 'node:crypto'
 import { cpSync, rmSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { System } from '../../scripts/system.ts'
 import { untilListening } from '../../scripts/system.ts'
@@ -11,7 +10,8 @@ import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
 import { assertAudit, metric, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
 
-const LOAD_MS = 700
+/** Requests before, between and after what befalls the broker. Nothing depends on how many they are. */
+const REQUESTS = 100
 const services = ['orders', 'payments', 'notifications'] as const
 
 interface Run {
@@ -62,7 +62,7 @@ async function startNats(system: System): Promise<number> {
 const load = (t: Test, { system, claims, users, seed }: Run) => startLoad({ t, url: system.url, seed, claims, users })
 
 async function finish(t: Test, run: Run, running: ReturnType<typeof load>, what: string, since: number) {
-  await delay(LOAD_MS)
+  await running.accepted(REQUESTS)
   await running.stop()
   await untilSettled(t, run.system, what, since)
   t.comment(JSON.stringify(running.counts))
@@ -72,10 +72,10 @@ async function finish(t: Test, run: Run, running: ReturnType<typeof load>, what:
 
 async function wiped(t: Test, run: Run) {
   const running = load(t, run)
-  await delay(LOAD_MS)
+  await running.accepted(REQUESTS)
   const { storeDir } = await killNats(run.system)
   rmSync(storeDir, { recursive: true, force: true })
-  await delay(LOAD_MS)
+  await running.accepted(REQUESTS)
   const backAt = await startNats(run.system)
   await finish(t, run, running, 'broker back, its store empty', backAt)
 }
@@ -86,7 +86,7 @@ async function olderCopy(t: Test, run: Run) {
   cpSync(storeDir, copy, { recursive: true })
   await startNats(run.system)
   const running = load(t, run)
-  await delay(2 * LOAD_MS)
+  await running.accepted(2 * REQUESTS)
   await killNats(run.system)
   rmSync(storeDir, { recursive: true })
   cpSync(copy, storeDir, { recursive: true })

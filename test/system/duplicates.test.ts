@@ -1,5 +1,6 @@
 /** A hundred copies of an event, under other message ids and event ids, from strangers: one effect. */
 import { randomUUID } from 'node:crypto'
+import { parseUrl } from '@checkout/messaging/jetstream.ts'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
@@ -16,7 +17,7 @@ type Event = { id: string; type: string; data: { orderId?: string } }
 
 t.test('duplicates', async (t) => {
   await withSystem(t, { instances: 2 }, async (system) => {
-    const strangers = await Promise.all([1, 2].map(() => connect({ servers: system.natsUrl })))
+    const strangers = await Promise.all([1, 2].map(() => connect(parseUrl(system.natsUrl))))
     try {
       await t.test('of a decided order change nothing', (t) => afterwards(t, system, strangers))
       await t.test('that race the original over two instances make one debit', (t) => racing(t, system, strangers))

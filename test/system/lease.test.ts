@@ -12,7 +12,8 @@ import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
 import { assertAudit, leaseHolder, metric, untilReady, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, withSystem } from '../support/system.ts'
 
-const LOAD_MS = 700
+/** Before the holders are stopped, while they are, and afterwards. Nothing depends on how many they are. */
+const REQUESTS = 100
 const services = ['orders', 'payments'] as const
 
 t.test('the lease holder is stopped under load', async (t) => {
@@ -22,7 +23,7 @@ t.test('the lease holder is stopped under load', async (t) => {
     const claims = newClaims()
     const users = await fundedUsers(system.url, 5, claims)
     const load = startLoad({ t, url: system.url, seed, claims, users })
-    await delay(LOAD_MS)
+    await load.accepted(REQUESTS)
     const stopped: ManagedProcess[] = []
     const stoppedAt = performance.now()
     try {
@@ -36,7 +37,7 @@ t.test('the lease holder is stopped under load', async (t) => {
         t.not(heir, holder, `${service} ${heir} took the lease over from ${holder}`)
         t.comment(`${service}: lease taken over after ${((performance.now() - pausedAt) / 1_000).toFixed(2)} s`)
       }
-      await delay(LOAD_MS)
+      await load.accepted(REQUESTS)
       await load.stop()
       await untilSettled(t, system, 'both holders still stopped; load ended')
       t.comment(`${((performance.now() - stoppedAt) / 1_000).toFixed(2)} s after the first SIGSTOP, load included`)
@@ -49,7 +50,7 @@ t.test('the lease holder is stopped under load', async (t) => {
       await eventually(one, { what: `one instance of ${service} holds the lease` })
     }
     const after = startLoad({ t, url: system.url, seed: seed + 1, claims, users })
-    await delay(LOAD_MS)
+    await after.accepted(REQUESTS)
     await after.stop()
     await untilSettled(t, system, 'both go on')
     t.comment(JSON.stringify([load.counts, after.counts]))

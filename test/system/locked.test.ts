@@ -1,4 +1,5 @@
 /** A file locked from outside: 503 and nothing behind it, a process that goes on answering, and no poison. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
@@ -7,13 +8,14 @@ import type { System } from '../../scripts/system.ts'
 import { type Claims, newClaims } from '../support/audit.ts'
 import { dataDirOf, type Service } from '../support/books.ts'
 import { eventually } from '../support/eventually.ts'
-import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
+import { fundedUsers, type Load, newSeed, startLoad } from '../support/load.ts'
 import { assertAudit, instanceUrl, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
 
-/** Twice as long as a write may wait for its turn. */
-const LOCKED_MS = 10_000
-const LOAD_MS = 500
+/** Before the lock and after it. Nothing depends on how many they are. */
+const REQUESTS = 100
+/** At least as many writes as there are clients were refused. */
+const REFUSED = 4
 const services = ['orders', 'payments', 'notifications'] as const
 
 t.test('a locked file', async (t) => {
@@ -31,10 +33,10 @@ t.test('a locked file', async (t) => {
       await t.test(`${service}: ${begin}`, async (t) => {
         const load = startLoad({ t, url: system.url, seed, claims, users })
         const live = pollLive(system)
-        await delay(LOAD_MS)
-        await lock(system, service, begin)
+        await load.accepted(REQUESTS)
+        await whileLocked(system, service, begin, () => untilRefused(system, service, load))
         const freeAt = performance.now()
-        await delay(LOAD_MS)
+        await load.accepted(REQUESTS)
         const { answers, failures } = await live.stop()
         await load.stop()
         await untilSettled(t, system, `${service} unlocked`, freeAt)
@@ -46,7 +48,6 @@ t.test('a locked file', async (t) => {
           [],
           'nothing but 201 and 503 was answered',
         )
-        if (service !== 'notifications') t.ok(load.counts['503 store_unavailable'], 'writes were refused meanwhile')
         assertAudit(t, system, claims)
         await assertListed(t, system, claims, users[0] as string)
         await assertNoDeadLetters(t, system)
@@ -56,8 +57,15 @@ t.test('a locked file', async (t) => {
   })
 })
 
-/** Holds the file for LOCKED_MS: no write of the service gets in between. */
-async function lock(system: System, service: Service, begin: string) {
+/** A write waits for its turn for some seconds before it is refused; what comes by message is then put off. */
+async function untilRefused(system: System, service: Service, load: Load) {
+  const paused = () => /consuming is paused/.test(readFileSync(system.process(`${service}-service`).logFile, 'utf8'))
+  const refused = () => (load.counts['503 store_unavailable'] ?? 0) >= REFUSED
+  await eventually(service === 'notifications' ? paused : refused, { what: `${service} refuses writes` })
+}
+
+/** Holds the file meanwhile: no write of the service gets in between. */
+async function whileLocked(system: System, service: Service, begin: string, body: () => Promise<void>) {
   const db = new Database(join(dataDirOf(system), `${service}.sqlite`), { timeout: 0 })
   try {
     const begun = () => {
@@ -65,7 +73,7 @@ async function lock(system: System, service: Service, begin: string) {
       return true
     }
     await eventually(begun, { what: `${begin} on ${service}.sqlite` })
-    await delay(LOCKED_MS)
+    await body()
     db.exec('ROLLBACK')
   } finally {
     db.close()

@@ -128,7 +128,7 @@ t.test('with a broker that is there already', async (t) => {
   await t.test('a wrong variable of a service', async (t) => {
     const { child, output } = await run(t, { NATS_URL: nats.url, CURRENCY: 'rub' })
     t.equal(await exitCode(child), 1)
-    t.match(output(), /CURRENCY must be an ISO 4217 code such as RUB, but is "rub"/)
+    t.match(output(), /CURRENCY must be the ISO 4217 code of a currency with a minor unit, such as RUB, but is "rub"/)
     t.strictSame(
       startedPids(output()).filter((pid) => !isGone(pid)),
       [],

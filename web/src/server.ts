@@ -8,8 +8,8 @@ import { createMetrics } from '@checkout/service/metrics.ts'
 import { Type } from 'typebox'
 import { buildApp, whatIsMissing } from './app.ts'
 
-const { HOST, INSTANCE, LOG_LEVEL } = serviceConfig
-const config = loadConfigOrExit(Type.Object({ HOST, INSTANCE, LOG_LEVEL, WEB_PORT: Port(3004) }))
+const { SERVICES_HOST, INSTANCE, LOG_LEVEL } = serviceConfig
+const config = loadConfigOrExit(Type.Object({ SERVICES_HOST, INSTANCE, LOG_LEVEL, WEB_PORT: Port(3004) }))
 const dist = join(import.meta.dirname, '../dist')
 const missing = whatIsMissing(dist)
 if (missing) {
@@ -21,6 +21,6 @@ const logger = createLogger({ name: 'web', instance: config.INSTANCE, level: con
 await runService({
   app: await buildApp({ logger, metrics: createMetrics(), dist }),
   logger,
-  listen: { host: config.HOST, port: config.WEB_PORT + 10 * (config.INSTANCE - 1), variable: 'WEB_PORT' },
+  listen: { host: config.SERVICES_HOST, port: config.WEB_PORT + 10 * (config.INSTANCE - 1), variable: 'WEB_PORT' },
   closers: [],
 })

@@ -1,10 +1,12 @@
 /** The service on a small build of its own making; the real one is looked at by test/browser. */
 import { existsSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
 import t from 'tap'
+import { oddTargets, statusOf } from '../../packages/service/test/support/odd-targets.ts'
 import { completeDist } from '../scripts/complete-dist.ts'
 import { buildApp, whatIsMissing } from '../src/app.ts'
 
@@ -129,6 +131,21 @@ t.test('everything else is not found, as a problem', async (t) => {
     t.match(response.json(), { status: 404, code: 'route_not_found' })
   }
   t.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 404)
+})
+
+t.test('no target, and no condition or range, is a 5xx', async (t) => {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const wrong: string[] = []
+  const expectNo5xx = async (target: string, headers = {}) => {
+    const status = await statusOf(port, target, headers)
+    if (status === undefined || status >= 500) wrong.push(`${status} ${target.slice(0, 100)}`)
+  }
+  for (const target of oddTargets(['', '/docs', '/assets', '/health'])) await expectNo5xx(target)
+  await expectNo5xx('/sw.js', { Range: 'bytes=99999999-' })
+  await expectNo5xx('/sw.js', { 'If-Match': '"x"' })
+  await expectNo5xx('/sw.js', { 'If-Unmodified-Since': 'Thu, 01 Jan 1970 00:00:00 GMT' })
+  t.strictSame(wrong, [])
 })
 
 t.test('an unfinished build is told, with the remedy', async (t) => {

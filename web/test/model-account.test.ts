@@ -199,9 +199,11 @@ t.test('a currency without fractions', async (t) => {
     ok: false,
     problem: { fields: { '/amount': 'must be a whole number' } },
   })
-  storage.setItem('checkout.currency', '"*("')
   t.equal(openShop(t, { origin: server.origin, storage: memory() }).shop.account.currency.value, 'RUB')
-  t.equal(openShop(t, { origin: server.origin, storage }).shop.account.currency.value, 'RUB', 'nonsense is none')
+  for (const nonsense of ['*(', 'ABC']) {
+    storage.setItem('checkout.currency', JSON.stringify(nonsense))
+    t.equal(openShop(t, { origin: server.origin, storage }).shop.account.currency.value, 'RUB', 'nonsense is none')
+  }
   storage.setItem('checkout.currency', '"JPY"')
   const later = openShop(t, { origin: server.origin, storage })
   t.equal(later.shop.account.currency.value, 'JPY', 'shown from the start next time')

@@ -21,10 +21,9 @@ function follow(t: Test, server: ShopServer, options: Partial<StageOptions> = {}
   const states: LiveState[] = []
   live.onLetter((letter) => got.push(letter.seq))
   const unsubscribe = live.state.subscribe((state) => states.push(state))
-  const is = (state: LiveState) =>
-    eventually(() => live.state.value === state, { what: `the state ${state}`, deadlineMs: 10_000 })
+  const is = (state: LiveState) => eventually(() => live.state.value === state, { what: `the state ${state}` })
   const gotAll = (...seqs: number[]) =>
-    eventually(() => got.join() === seqs.join(), { what: `letters ${seqs}, not ${got}`, deadlineMs: 10_000 })
+    eventually(() => got.join() === seqs.join(), { what: `letters ${seqs}, not ${got}` })
   const end = () => {
     visits.begin(undefined)
     api.close()
@@ -178,6 +177,24 @@ t.test('a service that restarts, and one for which we were too slow: at once', a
     await is('live')
     end()
   }
+})
+
+t.test('one tab too many polls, and does not push the others out', async (t) => {
+  const server = await createShopServer(t)
+  const { live, visits, is, got, advance, platform } = follow(t, server)
+  visits.begin('ada')
+  await is('live')
+  for (const { socket } of server.connections) socket.close(1008)
+  await is('retrying')
+  server.write('ada')
+  await advance(0)
+  await is('polling')
+  t.same(got, [1], 'letters come all the same')
+  t.equal((live.retryAt.value ?? 0) - platform.now(), 225_000, 'minutes: the random share is 0.5')
+  await advance(224_000)
+  t.equal(server.connections.length, 0)
+  await advance(1_000)
+  await is('live')
 })
 
 t.test('polling while there is no socket', async (t) => {

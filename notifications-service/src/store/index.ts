@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
 import { contactWrites } from './contacts.ts'
@@ -11,10 +12,11 @@ import { migrations } from './tables.ts'
 export function openNotificationsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
   return openStore({
     file: join(dataDir, 'notifications.sqlite'),
-    migrations: [...messagingMigrations, ...migrations],
+    migrations: [...messagingMigrations, ...deploymentMigrations, ...migrations],
     clock,
     writes: (writer: Connection) => ({
       ...messagingWrites(writer, { source: '/notifications-service', clock, newId }),
+      deployment: deploymentWrites(writer),
       contacts: contactWrites(writer),
       letters: letterWrites(writer),
     }),

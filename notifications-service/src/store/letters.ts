@@ -1,11 +1,12 @@
+import { ageNow } from '@checkout/service/age.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
-import { and, asc, desc, eq, gt, isNull, lt, lte, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
-import { type LetterRow, letters, mailboxes } from './tables.ts'
+import { addressing, type LetterRow, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
 
-export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'sentAt'>
+export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'mailDueAt' | 'sentAt'>
 
 export function letterWrites(writer: Connection) {
   const db = drizzle(writer)
@@ -32,7 +33,7 @@ export function letterWrites(writer: Connection) {
       subject: p('subject'),
       body: p('body'),
       mail: p('mail'),
-      mailDueAt: p('mailDueAt'),
+      mailDueAt: ageNow('schedule'), // at once
       createdAt: p('createdAt'),
       causeEventId: p('causeEventId'),
       causeSeq: p('causeSeq'),
@@ -40,10 +41,25 @@ export function letterWrites(writer: Connection) {
       causeReceivedAt: p('causeReceivedAt'),
     })
     .prepare()
+  // By its index: SQLite would look through all letters of the user.
   const address = db
     .update(letters)
-    .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: sql`${p('mailDueAt')}` })
-    .where(and(eq(letters.userId, p('userId')), isNull(letters.to)))
+    .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: ageNow('schedule') })
+    .where(
+      sql`(${letters.userId}, ${letters.seq}) IN (
+        SELECT user_id, seq FROM letters INDEXED BY letters_without_address
+        WHERE user_id = ${p('userId')} AND to_address IS NULL LIMIT ${p('limit')})`,
+    )
+    .prepare()
+  const postpone = db
+    .insert(addressing)
+    .values({ userId: p('userId') })
+    .onConflictDoNothing()
+    .prepare()
+  const next = db.select().from(addressing).orderBy(asc(addressing.userId)).limit(1).prepare()
+  const addressed = db
+    .delete(addressing)
+    .where(eq(addressing.userId, p('userId')))
     .prepare()
   const key = and(eq(letters.userId, p('userId')), eq(letters.seq, p('seq')), sql`${letters.mail} = 'queued'`)
   const claim = db
@@ -77,9 +93,19 @@ export function letterWrites(writer: Connection) {
       insert.run({ ...letter, seq })
       return seq
     },
-    /** Fills in the address of the letters that were written before it was known. */
-    address: (letter: { userId: string; to: string; mail: string; mailDueAt: number }): void =>
-      void address.run(letter),
+    /**
+     * Fills in the address of up to `limit` letters that were written before it was known, oldest first, and notes the
+     * user for `nextToAddress` as long as there may be more. Returns how many.
+     */
+    address(letter: { userId: string; to: string; mail: string }, limit: number): number {
+      const { userId } = letter
+      const filled = address.run({ ...letter, limit }).changes
+      if (filled === limit) postpone.run({ userId })
+      else addressed.run({ userId })
+      return filled
+    },
+    /** A user some of whose letters may still lack the known address. */
+    nextToAddress: (): string | undefined => next.get()?.userId,
     /** Keeps a due letter from being mailed by anybody else until then. False when it is not due any more. */
     claim: (letter: LetterKey, now: number, until: number): boolean =>
       claim.run({ ...keyOf(letter), now, until }).changes === 1,
@@ -117,8 +143,17 @@ export function letterReads(reader: Connection) {
   const about = db
     .select()
     .from(letters)
-    .where(and(eq(letters.orderId, p('orderId')), eq(letters.userId, p('userId'))))
+    // The + keeps SQLite from looking for the order among all letters of the user.
+    .where(and(eq(letters.orderId, p('orderId')), sql`+${letters.userId} = ${p('userId')}`))
     .prepare()
+  const nextMail = db
+    .select({ dueAt: letters.mailDueAt })
+    .from(letters)
+    .where(sql`${letters.mail} = 'queued' AND ${letters.mailDueAt} >= 0`)
+    .orderBy(asc(letters.mailDueAt))
+    .limit(1)
+    .prepare()
+  const anyAddressing = db.select().from(addressing).limit(1).prepare()
   const due = db
     .select()
     .from(letters)
@@ -135,7 +170,11 @@ export function letterReads(reader: Connection) {
     lastSeq: (userId: string): number => lastSeq.get({ userId })?.seq ?? 0,
     /** The letter about an order if it is this user's. */
     about: (orderId: string, userId: string): LetterRow | undefined => about.get({ orderId, userId }),
-    /** Letters to be mailed now, longest waiting first. */
+    /** Whether some letters still lack their user's known address. */
+    addressing: (): boolean => anyAddressing.get() !== undefined,
+    /** At which age of the file the first queued letter is to be mailed; undefined when none is queued. */
+    nextMailAt: (): number | undefined => nextMail.get()?.dueAt,
+    /** Letters to be mailed at this age of the file, longest waiting first. */
     dueMail: (now: number, limit: number): LetterRow[] => due.all({ now, limit }),
   }
 }

@@ -46,7 +46,20 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX letters_mail_due ON letters (mail_due_at) WHERE mail = 'queued';
       CREATE INDEX letters_without_address ON letters (user_id) WHERE to_address IS NULL;`,
   },
+  {
+    name: 'addressing/1',
+    sql: `
+      -- Users whose address became known after more letters than one transaction fills it in.
+      CREATE TABLE addressing (user_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;`,
+  },
+  {
+    // From here on mail_due_at is no time of the wall clock but an age of the file.
+    name: 'notifications-age/1',
+    sql: "UPDATE letters SET mail_due_at = 0 WHERE mail = 'queued'",
+  },
 ]
+
+export const addressing = sqliteTable('addressing', { userId: text('user_id').primaryKey() })
 
 export const contacts = sqliteTable('contacts', {
   userId: text('user_id').primaryKey(),
@@ -71,6 +84,7 @@ export const letters = sqliteTable('letters', {
   body: text('body').notNull(),
   mail: text('mail').notNull().$type<MailState>(),
   mailAttempts: integer('mail_attempts').notNull().default(0),
+  /** The file's age `schedule` at which it is mailed. */
   mailDueAt: integer('mail_due_at').notNull(),
   createdAt: integer('created_at').notNull(),
   sentAt: integer('sent_at'),

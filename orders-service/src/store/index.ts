@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
-import { idempotencyMigrations, idempotencyWrites } from '@checkout/service/idempotency.ts'
+import { idempotencyMigrations, idempotencyReads, idempotencyWrites } from '@checkout/service/idempotency.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
 import { orderReads, orderWrites } from './orders.ts'
@@ -24,6 +24,7 @@ export function openOrdersStore({ dataDir, clock, newId }: { dataDir: string; cl
     }),
     reads: (reader: Connection) => ({
       ...messagingReads(reader, clock),
+      idempotency: idempotencyReads(reader),
       users: userReads(reader),
       orders: orderReads(reader),
     }),

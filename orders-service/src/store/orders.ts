@@ -1,5 +1,6 @@
 import type { OrderStatus } from '@checkout/contracts/http.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
+import { AGE_STEP_MS, ageLag, ageNow } from '@checkout/service/age.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, lt, lte, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
@@ -9,16 +10,11 @@ const p = sql.placeholder
 
 export type NewOrderRow = Pick<
   OrderRow,
-  | 'id'
-  | 'userId'
-  | 'amount'
-  | 'currency'
-  | 'description'
-  | 'createdAt'
-  | 'userRegistered'
-  | 'createdEventId'
-  | 'sweepAt'
->
+  'id' | 'userId' | 'amount' | 'currency' | 'description' | 'createdAt' | 'userRegistered' | 'createdEventId'
+> & {
+  /** In how many ms it is to be swept, if it is pending then. */
+  sweepAfter: number
+}
 
 /** An outcome, and how it arrived. */
 export interface Settlement {
@@ -46,7 +42,8 @@ export function orderWrites(writer: Connection) {
       updatedAt: p('createdAt'),
       userRegistered: p('userRegistered'),
       createdEventId: p('createdEventId'),
-      sweepAt: p('sweepAt'),
+      // By the age in the file, which may be behind: so not too early.
+      sweepAt: sql`${ageNow('schedule')} + ${ageLag(AGE_STEP_MS.schedule)} + ${p('sweepAfter')}`,
     })
     .prepare()
   // Only a pending order changes, and only a change emits: whatever is redelivered, the status is decided once.
@@ -91,7 +88,7 @@ export function orderWrites(writer: Connection) {
     /** The order, when this changed it; undefined when it was settled before or does not exist. */
     settle: (settlement: Settlement) => settle.get({ ...settlement }),
     exists: (id: string): boolean => exists.get({ id }) !== undefined,
-    /** Pending orders whose time to be swept has come, longest waiting first. */
+    /** Pending orders to be swept at this age of the file, longest waiting first. */
     due: (now: number, limit: number): OrderRow[] => due.all({ now, limit }),
     swept: (id: string, sweepAt: number): void => void swept.run({ id, sweepAt }),
   }
@@ -127,7 +124,7 @@ export function orderReads(reader: Connection) {
     /** Newest first, before the sequence `before`. */
     list: (userId: string, status: OrderStatus | undefined, before: number, limit: number): OrderRow[] =>
       status === undefined ? all.all({ userId, before, limit }) : withStatus.all({ userId, status, before, limit }),
-    /** When the first pending order is to be swept; undefined when none is pending. */
+    /** At which age of the file the first pending order is to be swept; undefined when none is pending. */
     nextSweepAt: (): number | undefined => oldestDue.get()?.sweepAt,
   }
 }

@@ -40,6 +40,11 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX orders_user_status ON orders (user_id, status, seq);
       CREATE INDEX orders_sweep ON orders (sweep_at) WHERE status = 'pending';`,
   },
+  {
+    // From here on sweep_at is no time of the wall clock but an age of the file.
+    name: 'orders-age/1',
+    sql: "UPDATE orders SET sweep_at = 30000 WHERE status = 'pending'",
+  },
 ]
 
 export const users = sqliteTable('users', {
@@ -67,6 +72,7 @@ export const orders = sqliteTable('orders', {
   outcomeDeliveries: integer('outcome_deliveries'),
   outcomeReceivedAt: integer('outcome_received_at'),
   sweeps: integer('sweeps').notNull().default(0),
+  /** The file's age `schedule` at which it is swept. */
   sweepAt: integer('sweep_at').notNull(),
 })
 

@@ -8,7 +8,7 @@
  */
 import packageJson from '../package.json' with { type: 'json' }
 import { type EventExample, eventExamples } from './event-examples.ts'
-import { type EventType, eventData, eventSchemas, eventTypes } from './events.ts'
+import { type EventType, eventData, eventSchemas, eventTypes, SYSTEM_HEADER } from './events.ts'
 import { paidLetter } from './examples.ts'
 import { eventGuide, type SignalGuide, signals } from './guide.ts'
 import { PushedLetter, PushReady } from './http.ts'
@@ -126,6 +126,15 @@ const eventHeaders = {
       pattern: '^\\d+$',
       description: 'The number of the message before it: the broker refuses the event when the stream is not at that.',
     },
+    'Nats-Expected-Stream': {
+      type: 'string',
+      description: 'The stream that the event is for: another one that takes its subject refuses it.',
+    },
+    [SYSTEM_HEADER]: {
+      type: 'string',
+      description:
+        "The system that published it. In another system it becomes a dead letter and has no effect; without this header (older versions, messages made by hand) it counts as the reader's own.",
+    },
     traceparent: { type: 'string', description: 'W3C Trace Context, as in the payload.' },
   },
 }
@@ -153,6 +162,8 @@ const eventExample = ({ summary, outboxId, event }: EventExample): Part => ({
     'Content-Type': 'application/cloudevents+json',
     'Nats-Msg-Id': `${event.id}.${outboxId}`,
     'Nats-Expected-Last-Sequence': String(outboxId - 1),
+    'Nats-Expected-Stream': streamOf(event.type).name,
+    [SYSTEM_HEADER]: 'shop',
     ...(event.traceparent && { traceparent: event.traceparent }),
   },
   payload: event,
@@ -241,7 +252,7 @@ const letterChannel: [string, Part] = [
     address: '/notifications/stream',
     summary: 'Letters as they are written, over a WebSocket.',
     description:
-      'The server sends the letters after `since`, oldest first, then `ready`, then every new letter. A connection gets each letter once and in the order of `seq`; a client that connects again with the last `seq` that it has seen misses nothing, whichever instance it reaches. Clients tell letters apart by `id`, and have nothing to send.\n\nClose codes: 1009 the client sent more than 4 KiB at once; 1012 the instance stops (connect again); 1013 the client reads too slowly (connect again with `since`).',
+      'The server sends the letters after `since`, oldest first, then `ready`, then every new letter. A connection gets each letter once and in the order of `seq`; a client that connects again with the last `seq` that it has seen misses nothing, whichever instance it reaches. Clients tell letters apart by `id`, and have nothing to send.\n\nClose codes: 1008 this was the oldest of more than 20 connections of the user to one instance (do not connect again at once); 1009 the client sent more than 4 KiB at once; 1012 the instance stops (connect again); 1013 the client reads too slowly (connect again with `since`).',
     servers: [ref('servers/gateway')],
     messages: {
       PushedLetter: ref('components/messages/PushedLetter'),

@@ -11,6 +11,12 @@ import { type Static, type TSchema, Type } from 'typebox'
 import { eventExamples } from './event-examples.ts'
 import { Amount, Currency, Description, described, FailureReason, Name, Timestamp, UserId, Uuid } from './values.ts'
 
+/**
+ * The NATS header that says which system published an event. A reader puts a message of another system aside as a dead
+ * letter; one without the header (older versions, messages made by hand) counts as its own.
+ */
+export const SYSTEM_HEADER = 'Checkout-System'
+
 const open = { additionalProperties: true } // readers ignore fields that a later version may add
 
 const orderId = described(Uuid, 'The order, a UUID (version 7).')

@@ -240,6 +240,9 @@ export const Journey = Type.Object(
   },
 )
 
+/** How `natsProblem` begins when what is at the broker is not this system's. */
+export const REFUSED = 'refused: '
+
 export const ServiceStatus = Type.Object(
   {
     service: Type.String({ description: 'Name of the service.' }),
@@ -255,7 +258,8 @@ export const ServiceStatus = Type.Object(
         'degraded = the message broker cannot be used as it should; requests are still taken, events wait. See natsProblem.',
     }),
     natsProblem: Type.Union([Type.String(), Type.Null()], {
-      description: 'What is wrong with the broker and what to do, for people; null when nothing is.',
+      description:
+        'What is wrong with the broker and what to do, for people; null when nothing is. Begins with "refused: " when what is there belongs to another system: nothing is published or read then.',
     }),
     outboxBacklog: Type.Integer({ description: 'Events that are stored but not yet published.' }),
     oldestUnpublishedMs: Type.Integer({ description: 'Age of the oldest of them in ms; 0 when there is none.' }),

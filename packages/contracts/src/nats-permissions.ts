@@ -8,6 +8,7 @@
  */
 import { eventTypes } from './events.ts'
 import {
+  claimSubject,
   deletionSubject,
   publisherOf,
   pushSubject,
@@ -36,14 +37,26 @@ export function natsPermissions(service: ServiceName): NatsPermissions {
   const owned = streams.filter((stream) => stream.owner === service)
   const read = subscriptions.filter((subscription) => subscription.service === service)
   const wakeUps = service === PUSHER ? [pushSubject('*')] : []
+  const claim = claimSubject(service)
   return {
     publish: [
+      // Whether JetStream is there and answers.
+      '$JS.API.INFO',
       ...eventTypes.filter((type) => publisherOf(type) === service),
+      // Who else has a stream on the same subjects.
+      ...(owned.length > 0 ? ['$JS.API.STREAM.NAMES'] : []),
       ...owned.flatMap(asOwner),
       ...read.flatMap(asReader),
+      claim,
       ...wakeUps,
     ],
-    subscribe: [`${inboxPrefix(service)}.>`, ...deletionsOf(read), ...wakeUps],
+    subscribe: [
+      `${inboxPrefix(service)}.>`,
+      ...owned.map(({ name }) => streamDeleted(name)),
+      ...deletionsOf(read),
+      claim,
+      ...wakeUps,
+    ],
   }
 }
 
@@ -66,11 +79,14 @@ const asReader = ({ stream, durable }: Subscription): string[] => [
   `$JS.ACK.${stream}.${durable}.>`,
 ]
 
+/** What the server says when somebody deletes a stream. */
+const streamDeleted = (stream: string): string => `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`
+
 /** A reader hears that its durable is gone from the owner, and from the server. */
 const deletionsOf = (read: readonly Subscription[]): string[] => [
   ...[...new Set(read.map(({ stream }) => stream))].flatMap((stream) => [
     deletionSubject(stream),
-    `$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`,
+    streamDeleted(stream),
   ]),
   ...read.map(({ stream, durable }) => `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`),
 ]

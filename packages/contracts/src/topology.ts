@@ -60,3 +60,9 @@ export const deletionSubject = (stream: string): string => `deleted.${stream}`
 
 /** The plain NATS subject that wakes the instances to which a user is connected: there may be a new letter. */
 export const pushSubject = (userId: string): string => `push.${userId}`
+
+/**
+ * The plain NATS subject on which the instances of a service find out whether somebody else, with another file, claims
+ * the same work at this broker.
+ */
+export const claimSubject = (service: ServiceName): string => `claim.${service}`

@@ -6,6 +6,7 @@ import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
 import { Timestamp } from '@checkout/contracts/values.ts'
 import type { App } from '@checkout/service/app.ts'
 import { type Clock, rfc3339 } from '@checkout/service/clock.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import { bodyErrors, limitTooLarge, responses, success, unknownField } from '@checkout/service/docs.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import { Problem } from '@checkout/service/problem.ts'
@@ -16,7 +17,7 @@ import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
 import type { Arrival, Handler, Handlers } from './consumer.ts'
 import type { DeadLetterRow } from './dead-letters.ts'
-import { decode, Poison } from './decode.ts'
+import { decodeOwn, Poison } from './decode.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
 
 const DeadLetter = Type.Object(
@@ -66,6 +67,7 @@ const toBody = ({ seq: _, createdAt, headers, ...row }: DeadLetterRow) => ({
 export interface AdminOptions<Tx extends MessagingTx> {
   store: Store<Tx, MessagingReads>
   handlers: Handlers<Tx>
+  deployment: Deployment
   clock: Clock
   /** Called once a replayed event's effect is committed. */
   onCommitted?: (event: AnyEvent) => void
@@ -177,11 +179,12 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
 }
 
 async function replay<Tx extends MessagingTx>(
-  { store, handlers, clock, onCommitted }: AdminOptions<Tx>,
+  { store, handlers, deployment, clock, onCommitted }: AdminOptions<Tx>,
   row: DeadLetterRow,
 ): Promise<void> {
   try {
-    const event = decode({ data: Buffer.from(row.message), subject: row.subject })
+    const headers = JSON.parse(row.headers) as Record<string, string>
+    const event = decodeOwn({ data: Buffer.from(row.message), subject: row.subject, headers }, deployment)
     const handler = handlers[event.type] as Handler<Tx, EventType> | undefined
     if (!handler) throw new Poison(`this service has no handler for ${event.type}`)
     const arrival: Arrival = { streamSeq: 0, deliveries: row.attempts + 1, receivedAt: clock.now() }
@@ -212,6 +215,7 @@ export function registerStatus(
   app.get(
     `/status/${part}`,
     {
+      config: { limitAddress: true },
       schema: {
         tags: ['system'],
         operationId: `get${part.charAt(0).toUpperCase()}${part.slice(1)}Status`,
@@ -224,7 +228,7 @@ export function registerStatus(
               example: { ...examples.serviceStatus, service: `${part}-service` },
             }),
           },
-          [],
+          ['rate_limited'],
         ),
       },
     },
@@ -237,7 +241,7 @@ export function registerStatus(
         instance,
         store: usable ? ('ok' as const) : ('failed' as const),
         nats: broker.connected && !broker.problem ? ('ok' as const) : ('degraded' as const),
-        natsProblem: broker.connected ? (broker.problem ?? null) : 'not connected to the broker',
+        natsProblem: broker.problem ?? (broker.connected ? null : 'not connected to the broker'),
         outboxBacklog: backlog.rows,
         oldestUnpublishedMs: backlog.oldestMs,
         deadLetters: usable ? store.read.deadLetters.count() : 0,

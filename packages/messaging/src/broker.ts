@@ -25,6 +25,8 @@ export interface DurableState {
   readonly ackPending: number
   /** How many times anything was delivered: it grows as long as somebody reads. */
   readonly deliveries: number
+  /** Whether it says whose it is: this system's, in its currency. Whoever reads from it waits for that. */
+  readonly marked: boolean
 }
 
 export interface Outgoing {
@@ -59,13 +61,20 @@ export interface Pull extends AsyncIterable<Delivery> {
 }
 
 export interface Broker {
+  /** There is a connection, and nobody else's claim stands against its use (claim.ts). */
   readonly connected: boolean
   /** What keeps it from being used as it should although it is connected, in one line; undefined when nothing does. */
   readonly problem: string | undefined
   /** Calls the listener when the connection was lost (false) or made (true); returns a function that unsubscribes. */
   onConnection(listener: (connected: boolean) => void): () => void
 
-  stream(name: string): Promise<StreamState | undefined>
+  /**
+   * 'foreign': the stream is not this system's, or another one has its subjects; `problem` says so, and nothing may be done
+   * to it. One of version 0.1, which does not say whose it is, becomes this system's when it is of the `recorded`
+   * incarnation, and says so from then on.
+   */
+  stream(name: string, recorded?: string): Promise<StreamState | 'foreign' | undefined>
+  /** The calls from here on @throws Foreign when the stream is not this system's, and then change nothing. */
   createStream(definition: StreamDefinition): Promise<StreamState>
   /** Gives an existing stream the limits that are configured now. */
   updateStream(definition: StreamDefinition): Promise<void>
@@ -83,7 +92,10 @@ export interface Broker {
 
   durable(subscription: Subscription): Promise<DurableState | undefined>
   createDurable(subscription: Subscription): Promise<void>
+  /** Lets an existing one say whose it is. */
+  markDurable(subscription: Subscription): Promise<void>
   deleteDurable(subscription: Subscription): Promise<void>
+  /** @throws when the durable is not there, or does not say that it is this system's: nothing is taken from it then */
   pull(subscription: Subscription): Promise<Pull>
 }
 

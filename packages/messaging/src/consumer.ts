@@ -9,12 +9,13 @@
 import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
 import { type ServiceName, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
 import type { Broker, Delivery, Pull } from './broker.ts'
 import type { DeadLetterWrites } from './dead-letters.ts'
-import { decode, eventKey, Poison } from './decode.ts'
+import { decodeOwn, eventKey, Poison } from './decode.ts'
 import type { InboxWrites } from './inbox.ts'
 import type { ParkedWrites } from './parked.ts'
 
@@ -50,6 +51,7 @@ export interface ConsumerOptions<Tx extends ConsumerTx> {
   handlers: Handlers<Tx>
   write: <T>(work: Work<Tx, T>) => Promise<T>
   broker: Broker
+  deployment: Deployment
   clock: Clock
   logger: Logger
   /** Called once an event's effect is committed, before the ack, also for a duplicate. A crash can come before it. */
@@ -61,6 +63,8 @@ export interface ConsumerOptions<Tx extends ConsumerTx> {
 
 export interface Consumer {
   start(): void
+  /** Subscriptions that nothing is read from just now: the durable is not there, or is not this system's. */
+  unbound(): number
   /** Stops fetching, hands back what was not started, and waits for what was. */
   stop(): Promise<void>
 }
@@ -112,7 +116,7 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
 
   async function handle(subscription: Subscription, delivery: Delivery): Promise<void> {
     try {
-      const event = decode(delivery)
+      const event = decodeOwn(delivery, options.deployment)
       const applied = await apply(subscription, event, delivery)
       if (applied) options.onCommitted?.(event)
       delivery.ack()
@@ -204,6 +208,7 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
   }
 
   return {
+    unbound: () => mine.length - pulls.size,
     start() {
       loops = mine.map(consume)
     },

@@ -32,6 +32,20 @@ export const deadLetterMigrations: readonly Migration[] = [
         PRIMARY KEY (consumer, event_key)
       ) STRICT, WITHOUT ROWID;`,
   },
+  {
+    // Everybody may ask for the number at any time, so it is kept; by triggers, so that it is right whoever deletes.
+    name: 'dead-letter-count/1',
+    sql: `
+      CREATE TABLE dead_letter_count (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        letters INTEGER NOT NULL CHECK (letters >= 0)
+      ) STRICT;
+      INSERT INTO dead_letter_count SELECT 1, count(*) FROM dead_letters;
+      CREATE TRIGGER dead_letters_counted_in AFTER INSERT ON dead_letters
+        BEGIN UPDATE dead_letter_count SET letters = letters + 1 WHERE id = 1; END;
+      CREATE TRIGGER dead_letters_counted_out AFTER DELETE ON dead_letters
+        BEGIN UPDATE dead_letter_count SET letters = letters - 1 WHERE id = 1; END;`,
+  },
 ]
 
 export const deadLettersTable = sqliteTable('dead_letters', {
@@ -57,6 +71,11 @@ export const handlerFailures = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.consumer, t.eventKey] })],
 )
+
+export const deadLetterCount = sqliteTable('dead_letter_count', {
+  id: integer('id').primaryKey(),
+  letters: integer('letters').notNull(),
+})
 
 export type DeadLetterRow = typeof deadLettersTable.$inferSelect
 export type NewDeadLetter = Omit<DeadLetterRow, 'seq' | 'id' | 'createdAt'>
@@ -109,10 +128,14 @@ export function deadLetterReads(reader: Connection) {
     .from(deadLettersTable)
     .where(eq(deadLettersTable.id, p('id')))
     .prepare()
-  const count = db.select({ rows: sql<number>`count(*)` }).from(deadLettersTable).prepare()
+  const count = db
+    .select({ letters: deadLetterCount.letters })
+    .from(deadLetterCount)
+    .where(eq(deadLetterCount.id, 1))
+    .prepare()
   return {
     list: (before: number, limit: number): DeadLetterRow[] => list.all({ before, limit }),
     one: (id: string): DeadLetterRow | undefined => one.get({ id }),
-    count: (): number => count.get()?.rows ?? 0,
+    count: (): number => count.get()?.letters ?? 0,
   }
 }

@@ -1,14 +1,24 @@
 /** From bytes to an event that keeps its contract, or to Poison. */
 import { createHash } from 'node:crypto'
-import { type AnyEvent, type EventType, eventSchemas, eventTypes } from '@checkout/contracts/events.ts'
+import { type AnyEvent, type EventType, eventSchemas, eventTypes, SYSTEM_HEADER } from '@checkout/contracts/events.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
+import { parseStrictJson } from '@checkout/service/strict-json.ts'
 import { Compile } from 'typebox/compile'
 import type { Delivery } from './broker.ts'
 
-/** A message that no retry can help: not JSON, no such type or version, or not what the contract says. */
+/** A message that no retry can help: another system's, in another currency, not JSON, or not what the contract says. */
 export class Poison extends Error {}
 
 const validators = new Map(eventTypes.map((type) => [type, Compile(eventSchemas[type])]))
 const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** What a service handles: `decode`, of its own system and in its own currency. @throws Poison */
+export function decodeOwn(delivery: Pick<Delivery, 'data' | 'subject' | 'headers'>, deployment: Deployment): AnyEvent {
+  assertOwn(delivery.headers, deployment)
+  const event = decode(delivery)
+  assertCurrency(event, deployment)
+  return event
+}
 
 /** @throws Poison */
 export function decode(delivery: Pick<Delivery, 'data' | 'subject'>): AnyEvent {
@@ -24,9 +34,23 @@ export function decode(delivery: Pick<Delivery, 'data' | 'subject'>): AnyEvent {
   return event as AnyEvent
 }
 
+/** Without the header, a message counts as ours: older versions send none, nor do people. */
+function assertOwn(headers: Delivery['headers'], { systemId }: Deployment): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.toLowerCase() !== SYSTEM_HEADER.toLowerCase() || value === systemId) continue
+    throw new Poison(`it is of the system ${value}, and this is the system ${systemId}`)
+  }
+}
+
+/** Amounts in another currency mean something else: here, for every event that has one. */
+function assertCurrency({ data }: AnyEvent, { currency }: Deployment): void {
+  if (!('currency' in data) || data.currency === currency) return
+  throw new Poison(`its amount is in ${data.currency}, and CURRENCY here is ${currency}`)
+}
+
 function parse(data: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(data))
+    return parseStrictJson(utf8.decode(data))
   } catch (error) {
     throw new Poison(`not JSON: ${(error as Error).message}`)
   }

@@ -29,13 +29,17 @@ export function createDurables(options: { stream: StreamDefinition; broker: Brok
     lastSeq: number,
     fence: () => Promise<void>,
   ): Promise<boolean> {
-    if (state && !isAhead(state, lastSeq)) return true
+    if (state?.marked && !isAhead(state, lastSeq)) return true
     await fence()
+    if (state && !isAhead(state, lastSeq)) {
+      await broker.markDurable(subscription)
+      return true
+    }
     if (state) {
       // Looked at again, under the lease: this process may have stood still since, and another one have mended it.
       const now = await broker.durable(subscription)
       const current = await broker.stream(stream.name)
-      if (!current || (now && !isAhead(now, current.lastSeq))) return false
+      if (!current || current === 'foreign' || (now && !isAhead(now, current.lastSeq))) return false
       logger.info(
         { durable: subscription.durable, state: now, lastSeq },
         'a durable is ahead of its stream; making it anew',

@@ -3,7 +3,7 @@
  * duplicates cheap; that an effect happens once rests on keys in the domain (one decision per order, one letter per
  * order and kind), so no guarantee depends on how long the inbox remembers.
  */
-import type { Clock } from '@checkout/service/clock.ts'
+import { ageNow, type KeptAges, keptAges } from '@checkout/service/age.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
@@ -19,34 +19,43 @@ export const inboxMigrations: readonly Migration[] = [
         received_at INTEGER NOT NULL
       ) STRICT;`,
   },
+  {
+    // When it is forgotten is measured by the file's age, so an id that was claimed under a wrong clock stops nothing.
+    name: 'inbox-age/1',
+    sql: `
+      ALTER TABLE inbox RENAME COLUMN received_at TO received_age;
+      UPDATE inbox SET received_age = 0;`,
+  },
 ]
 
 export const inboxTable = sqliteTable('inbox', {
   id: integer('id').primaryKey(),
   eventId: text('event_id').notNull().unique(),
-  receivedAt: integer('received_at').notNull(),
+  receivedAge: integer('received_age').notNull(),
 })
 
 export type InboxWrites = ReturnType<typeof inboxWrites>
 
-export function inboxWrites(writer: Connection, clock: Clock) {
+export function inboxWrites(writer: Connection) {
   const db = drizzle(writer)
   const p = sql.placeholder
   const claim = db
     .insert(inboxTable)
-    .values({ eventId: p('eventId'), receivedAt: p('receivedAt') })
+    .values({ eventId: p('eventId'), receivedAge: ageNow('retention') })
     .onConflictDoNothing()
     .prepare()
   const purge = db
     .delete(inboxTable)
     .where(
-      sql`${inboxTable.id} IN (SELECT id FROM inbox ORDER BY id LIMIT ${p('limit')}) AND ${inboxTable.receivedAt} < ${p('before')}`,
+      sql`${inboxTable.id} IN (SELECT id FROM inbox WHERE id > 0 ORDER BY id LIMIT ${p('limit')}) AND ${inboxTable.receivedAge} <= ${ageNow('retention')} - ${p('ageMs')}`,
     )
     .prepare()
   return {
     /** True the first time that this event is seen: its effect belongs into this transaction. */
-    claim: (eventId: string): boolean => claim.run({ eventId, receivedAt: clock.now() }).changes === 1,
-    /** Forgets up to `limit` ids older than `ageMs`, oldest first; returns how many. */
-    purge: (ageMs: number, limit: number): number => purge.run({ limit, before: clock.now() - ageMs }).changes,
+    claim: (eventId: string): boolean => claim.run({ eventId }).changes === 1,
+    /** Forgets up to `limit` ids older than `ageMs` by the file's age, oldest first; returns how many. */
+    purge: (ageMs: number, limit: number): number => purge.run({ limit, ageMs }).changes,
   }
 }
+
+export const inboxReads = (reader: Connection): KeptAges => keptAges(reader, 'inbox', 'received_age', 'id')

@@ -1,11 +1,24 @@
 /**
- * The broker on NATS JetStream: the only file that knows the NATS client. Works with nats-server from 2.9 on.
+ * The broker on NATS JetStream: the only file, with broker-health.ts, that knows the NATS client. Works with nats-server
+ * from 2.9 on.
  */
 import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { deletionSubject, type StreamDefinition, type Subscription } from '@checkout/contracts/topology.ts'
+import { SYSTEM_HEADER } from '@checkout/contracts/events.ts'
+import { REFUSED } from '@checkout/contracts/http.ts'
+import {
+  claimSubject,
+  deletionSubject,
+  type ServiceName,
+  type StreamDefinition,
+  type Subscription,
+  streams,
+} from '@checkout/contracts/topology.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import {
   AckPolicy,
+  type Consumer,
   type ConsumerConfig,
   type ConsumerMessages,
   DeliverPolicy,
@@ -34,7 +47,11 @@ import {
 import type { Logger } from 'pino'
 import { Type } from 'typebox'
 import type { Broker, Delivery, DurableState, Outgoing, Pull, Signals, StreamState } from './broker.ts'
+import { type BrokerHealth, watchBroker } from './broker-health.ts'
 import { createBrokerProblems } from './broker-problems.ts'
+import { type ClaimStore, createClaim, WHAT_TO_DO } from './claim.ts'
+import { type Mark, markText, readMark, unmarkedIncarnation } from './mark.ts'
+import { steadyReconnect, watchClock } from './wall-clock.ts'
 
 /** A dead broker is noticed within about two of these. */
 const PING_INTERVAL_MS = 2_000
@@ -58,6 +75,9 @@ const PULL_HEARTBEAT_MS = 1_000
 /** A publish was refused, not answered, or answered with an unexpected sequence: what is in the stream is unknown. */
 export class PublishFailed extends Error {}
 
+/** It is not this system's: nothing is done to it. */
+export class Foreign extends Error {}
+
 /** To be spread into a service's configuration schema. */
 export const streamMaxBytes = {
   STREAM_MAX_BYTES: Type.Integer({
@@ -76,6 +96,10 @@ export interface JetStreamOptions {
   readonly inboxPrefix?: string
   /** Bytes that a stream may hold; before it holds them, its oldest messages give way. */
   readonly streamMaxBytes: number
+  /** Whose streams, durables and messages are its own. */
+  readonly deployment: Deployment
+  /** The service whose work it claims at the broker before it uses it, and its file; without, it claims none. */
+  readonly claim?: { readonly service: ServiceName; readonly store: ClaimStore }
   /** Told why there is no connection, and what the server's user may not do. */
   readonly logger?: Pick<Logger, 'warn' | 'info'>
 }
@@ -91,15 +115,21 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   let js: JetStreamClient | undefined
   let manager: JetStreamManager | undefined
   let publisher: ReturnType<typeof createPublisher> | undefined
+  let health: BrokerHealth | undefined
+  /** There is a connection; it is used (`connected`) only once it is admitted. */
+  let reachable = false
   let connected = false
   let closing = false
   const problems = createBrokerProblems(options.logger)
+  const clock = watchClock()
+  const { deployment } = options
   const listeners = new Set<(connected: boolean) => void>()
   const signalListeners = new Map<string, { listener: () => void; subscription?: NatsSubscription }>()
 
   const setConnected = (value: boolean) => {
     if (connected === value) return
     connected = value
+    health?.connection(value)
     for (const listener of [...listeners]) listener(value)
   }
   const jsm = (): JetStreamManager => {
@@ -111,6 +141,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   const complaints = new Map<string, number>()
   function complain(error: Error): void {
     const kind = error instanceof PermissionViolationError ? error.operation : error.name
+    if (error instanceof PermissionViolationError) claim?.denied(error.subject)
     const now = performance.now()
     if (now - (complaints.get(kind) ?? Number.NEGATIVE_INFINITY) < COMPLAIN_EVERY_MS) return
     complaints.set(kind, now)
@@ -126,12 +157,14 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           name: options.name,
           ...(options.inboxPrefix && { inboxPrefix: options.inboxPrefix }),
           maxReconnectAttempts: -1,
-          reconnectTimeWait: RECONNECT_WAIT_MS,
+          ...steadyReconnect(RECONNECT_WAIT_MS),
           pingInterval: PING_INTERVAL_MS,
           maxPingOut: 2,
           // A broker that comes up with other users for a moment must not be given up for good.
           ignoreAuthErrorAbort: true,
           timeout: REQUEST_TIMEOUT_MS,
+          // So that the server can tell when nobody else listens, see claim.ts.
+          noEcho: true,
         })
       } catch (error) {
         complain(error as Error)
@@ -150,13 +183,138 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     entry.subscription = connection.subscribe(subject, { callback })
   }
 
+  /** Says for other instances to hear what `claim.ts` wants said, and hands it what they say. */
+  function createBrokerClaim({ service, store }: NonNullable<JetStreamOptions['claim']>) {
+    const subject = claimSubject(service)
+    const reply = createInbox(options.inboxPrefix)
+    const listening: NatsSubscription[] = []
+    const claim = createClaim({
+      systemId: deployment.systemId,
+      where: `${options.name}, process ${process.pid} on ${hostname()}`,
+      store,
+      say: (text, replies) => reachable && nc?.publish(subject, text, replies ? { reply } : undefined),
+      onRefused(line) {
+        problems.set('claim', refused(line))
+        for (const subscription of listening) subscription.unsubscribe()
+        setConnected(false)
+      },
+    })
+    return {
+      ...claim,
+      async ask() {
+        const cleared = await claim.ask()
+        if (cleared) problems.set('claim permission', undefined)
+        return cleared
+      },
+      /** Not asking is no leave to go on. The server drops the connection when the permissions change. */
+      denied(what: string) {
+        if (what !== subject) return
+        claim.lost()
+        problems.set(
+          'claim permission',
+          `the broker's user may not use ${subject}: give it what deploy/nats/nats.conf has`,
+        )
+      },
+      listen(connection: NatsConnection) {
+        const on = (heard: string, then: (message: Msg) => void) =>
+          connection.subscribe(heard, { callback: (error, message) => (error ? complain(error) : then(message)) })
+        // What comes as a reply is the server's: nobody listens. Answers come on the subject itself.
+        listening.push(
+          on(subject, (message) => claim.hear(message.string())),
+          on(reply, claim.nobodyListens),
+        )
+      },
+    }
+  }
+  const claim = options.claim && createBrokerClaim(options.claim)
+
+  /** The connection is used only once nobody else's claim to the same work stands against it. */
+  async function admit(): Promise<void> {
+    reachable = true
+    if (!claim || (await claim.ask())) setConnected(reachable)
+  }
+
+  function lose(): void {
+    reachable = false
+    own.clear()
+    claim?.lost()
+    setConnected(false)
+  }
+
   async function watch(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
-      if (status.type === 'disconnect' || status.type === 'staleConnection') setConnected(false)
-      if (status.type === 'reconnect') setConnected(true)
+      if (status.type === 'disconnect' || status.type === 'staleConnection') lose()
+      if (status.type === 'reconnect') void admit()
       if (status.type === 'error') complain(status.error)
     }
-    setConnected(false)
+    lose()
+  }
+
+  /** Streams found to be this system's, and not deleted since: they may be published to. */
+  const own = new Set<string>()
+  const watched = new Set<string>()
+
+  /**
+   * Somebody may delete a stream, and somebody else make one of its name, between two publishes. The server tells of the
+   * deletion before whatever comes next on this connection, so what follows is looked at anew.
+   */
+  function watchDeletion(name: string): void {
+    if (!nc || watched.has(name)) return
+    watched.add(name)
+    const callback = (error: Error | null) => (error ? complain(error) : void own.delete(name))
+    nc.subscribe(`$JS.EVENT.ADVISORY.STREAM.DELETED.${name}`, { callback })
+  }
+
+  /** Whose a stream is; states the problem when it is not this system's. */
+  function checkStream(name: string, mark: Mark | undefined, description: string | undefined): boolean {
+    const ours = mark?.incarnation !== undefined && mark.systemId === deployment.systemId
+    const whose = mark ? `the system ${mark.systemId}` : `somebody else (its description is ${quoted(description)})`
+    const line = `the stream ${name} belongs to ${whose}; this is the system ${deployment.systemId}. ${WHAT_TO_DO}`
+    problems.set(`stream ${name}`, ours ? undefined : refused(line))
+    if (ours) own.add(name)
+    else own.delete(name)
+    return ours
+  }
+
+  /** @throws Foreign unless the stream is this system's; asked right before anything is done to it */
+  async function requireOwn(name: string): Promise<StreamInfo> {
+    const info = await jsm().streams.info(name)
+    const { description } = info.config
+    if (!checkStream(name, readMark(description), description)) throw new Foreign(`the stream ${name} is not ours`)
+    return info
+  }
+
+  /** The names of the streams that take the subjects of one that is not there: it could not be made. */
+  async function inTheWay(name: string): Promise<string[]> {
+    const subjects = streams.find((stream) => stream.name === name)?.subjects ?? []
+    const found = new Set<string>()
+    for (const subject of subjects) for await (const other of jsm().streams.names(subject)) found.add(other)
+    found.delete(name)
+    const list = [...found].join(', ')
+    const line = `the stream ${list} takes subjects of the stream ${name} (${subjects.join(', ')}). ${WHAT_TO_DO}`
+    problems.set(`stream ${name}`, found.size > 0 ? refused(line) : undefined)
+    return [...found]
+  }
+
+  /** Whose the stream is that a durable reads: who reads may not look at the stream itself. @throws unless it is ours */
+  async function requireOwnDurable({ stream, durable }: Subscription, consumer: Consumer | undefined) {
+    const line = consumer && foreignDurable(stream, readMark((await consumer.info(true)).config.description))
+    problems.set(`durable ${durable}`, line)
+    if (line !== undefined) throw new Foreign(line)
+    if (!consumer) throw new Error(`there is no durable ${durable}`)
+    return consumer
+  }
+
+  function foreignDurable(stream: string, mark: Mark | undefined): string | undefined {
+    const { systemId, currency } = deployment
+    if (!mark) return `the stream ${stream} has a durable of this service that does not say whose it is: not read`
+    if (mark.systemId !== systemId) {
+      return refused(`the stream ${stream} belongs to the system ${mark.systemId}; this is ${systemId}. ${WHAT_TO_DO}`)
+    }
+    if (mark.currency === currency) return undefined
+    return refused(
+      `the stream ${stream} is in ${mark.currency}, CURRENCY here is ${currency}: set it alike in all services.`,
+    )
   }
 
   const broker: JetStreamBroker = {
@@ -175,27 +333,35 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       const connection = await dial()
       if (!connection || closing) return connection?.close()
       nc = connection
-      js = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS })
-      manager = await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
+      health = watchBroker(connection, { problems, streamMaxBytes: options.streamMaxBytes })
+      js = jetstream(health.watched, { timeout: REQUEST_TIMEOUT_MS })
+      manager = await jetstreamManager(health.watched, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
       publisher = createPublisher(connection, createInbox(options.inboxPrefix))
       for (const subject of signalListeners.keys()) subscribe(connection, subject)
+      claim?.listen(connection)
       void watch(connection)
-      setConnected(true)
+      await admit()
     },
 
     async close() {
       closing = true
+      clock.close()
+      health?.stop()
+      claim?.close()
       // Acks and naks of the last moment leave two turns later (see `later`), and a drain lets them out. A broker that
       // stands still never answers it.
       for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
       const drained = connected ? nc?.drain().catch(() => undefined) : undefined
       if (drained) await Promise.race([drained, delay(DRAIN_MS_MAX, undefined, { ref: false })])
       await nc?.close()
-      setConnected(false)
+      lose()
     },
 
     signal(subject) {
-      if (connected) nc?.publish(subject)
+      if (!connected) return
+      nc?.publish(subject)
+      // The server does not send it back to this connection.
+      setImmediate(() => signalListeners.get(subject)?.listener())
     },
     onSignal(subject, listener) {
       if (signalListeners.has(subject)) throw new Error(`somebody listens on ${subject} already`)
@@ -211,41 +377,57 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       await Promise.race([nc.flush().catch(() => undefined), delay(LISTENING_WAIT_MS, undefined, { ref: false })])
     },
 
-    async stream(name) {
+    async stream(name, recorded) {
+      watchDeletion(name)
       const info = await orMissing(jsm().streams.info(name), JetStreamApiCodes.StreamNotFound)
-      return info && streamState(info)
+      if (!info) return (await inTheWay(name)).length > 0 ? 'foreign' : undefined
+      const { description } = info.config
+      const incarnation = unmarkedIncarnation(description)
+      if (incarnation !== undefined && incarnationText(incarnation) === recorded) {
+        const marked = await jsm().streams.update(name, { description: markText({ ...deployment, incarnation }) })
+        own.add(name)
+        return streamState(marked)
+      }
+      return checkStream(name, readMark(description), description) ? streamState(info) : 'foreign'
     },
     async createStream(definition: StreamDefinition) {
+      watchDeletion(definition.name)
       const info = await jsm().streams.add({
         name: definition.name,
-        description: `incarnation ${randomUUID()}`,
+        description: markText({ ...deployment, incarnation: randomUUID() }),
         subjects: [...definition.subjects],
         storage: StorageType.File,
         retention: RetentionPolicy.Limits,
         max_bytes: options.streamMaxBytes,
         discard: DiscardPolicy.New,
       })
+      own.add(definition.name)
       return streamState(info)
     },
     async updateStream({ name }) {
-      const { config } = await jsm().streams.info(name)
+      const { config } = await requireOwn(name)
       if (config.max_bytes === options.streamMaxBytes) return
       await jsm().streams.update(name, { max_bytes: options.streamMaxBytes })
     },
     async deleteStream(name) {
-      await orMissing(jsm().streams.delete(name), JetStreamApiCodes.StreamNotFound)
+      const found = await orMissing(requireOwn(name), JetStreamApiCodes.StreamNotFound)
+      if (found) await orMissing(jsm().streams.delete(name), JetStreamApiCodes.StreamNotFound)
       nc?.publish(deletionSubject(name))
     },
     async purge(stream, seq) {
+      await requireOwn(stream)
       await jsm().streams.purge(stream, { seq })
     },
     async messageId(stream, seq) {
       const message = await jsm().streams.getMessage(stream, { seq })
       return message?.header.get('Nats-Msg-Id')
     },
-    publish(_stream, messages, lastSeq) {
+    publish(stream, messages, lastSeq) {
       if (!publisher || !connected) return Promise.reject(new PublishFailed('not connected to NATS'))
-      return publisher.publish(messages, lastSeq, listeners)
+      if (!own.has(stream))
+        return Promise.reject(new PublishFailed(`${stream} was deleted: whose it is now is not known`))
+      const mark = { 'Nats-Expected-Stream': stream, [SYSTEM_HEADER]: deployment.systemId }
+      return publisher.publish(messages, lastSeq, mark, listeners)
     },
 
     async durable({ stream, durable }): Promise<DurableState | undefined> {
@@ -257,13 +439,23 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           pending: info.num_pending,
           ackPending: info.num_ack_pending,
           deliveries: info.delivered.consumer_seq,
+          marked: info.config.description === markText(deployment),
         }
       )
     },
     async createDurable(subscription) {
-      await jsm().consumers.add(subscription.stream, durableConfig(subscription))
+      await requireOwn(subscription.stream)
+      await jsm().consumers.add(subscription.stream, {
+        ...durableConfig(subscription),
+        description: markText(deployment),
+      })
+    },
+    async markDurable({ stream, durable }) {
+      await requireOwn(stream)
+      await jsm().consumers.update(stream, durable, { description: markText(deployment) })
     },
     async deleteDurable({ stream, durable }) {
+      await requireOwn(stream)
       await orMissing(jsm().consumers.delete(stream, durable), JetStreamApiCodes.ConsumerNotFound)
       nc?.publish(deletionSubject(stream))
     },
@@ -290,13 +482,17 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
         `$JS.EVENT.ADVISORY.CONSUMER.DELETED.${stream}.${durable}`,
       ].map((subject) => connection.subscribe(subject, { callback: lose }))
       const unlisten = broker.onConnection(lose)
+      // Bound anew: the client's watch over the pull may be blind for as long as the clock was set back.
+      const unwatch = clock.onStep(() => messages?.stop())
       const off = () => {
         unlisten()
+        unwatch()
         for (const subscription of news) subscription.unsubscribe()
       }
       try {
-        const consumer = await js.consumers.get(stream, durable)
-        messages = await consumer.consume({
+        const consumer = await orMissing(js.consumers.get(stream, durable), JetStreamApiCodes.ConsumerNotFound)
+        const verified = await requireOwnDurable(subscription, consumer)
+        messages = await verified.consume({
           max_messages: PREFETCH,
           expires: PULL_EXPIRES_MS,
           idle_heartbeat: PULL_HEARTBEAT_MS,
@@ -366,9 +562,17 @@ const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConf
   max_ack_pending: MAX_ACK_PENDING,
 })
 
+/** As it stands in the files since version 0.1. */
+const incarnationText = (incarnation: string): string => `incarnation ${incarnation}`
+
+/** How a line begins that says why what is at the broker is not used. The start of the system ends with such a line. */
+const refused = (line: string): string => `${REFUSED}${line}`
+
+const quoted = (description: string | undefined): string => JSON.stringify((description ?? '').slice(0, 100))
+
 // Not `created`: server 2.9 replaces it by the time of the last recovery when the configuration is updated.
 const streamState = (info: StreamInfo): StreamState => ({
-  incarnation: info.config.description ?? '',
+  incarnation: incarnationText(readMark(info.config.description)?.incarnation ?? ''),
   firstSeq: info.state.first_seq,
   lastSeq: info.state.last_seq,
   bytes: info.state.bytes,
@@ -385,7 +589,8 @@ async function orMissing<T>(answer: Promise<T>, missing: number): Promise<T | un
   }
 }
 
-function parseUrl(url: string): { servers: string[]; user?: string; pass?: string } {
+/** What the client's `connect` takes instead of a url, or several separated by commas, that carries `user:password@`. */
+export function parseUrl(url: string): { servers: string[]; user?: string; pass?: string } {
   const urls = url.split(',').map((part) => new URL(part.includes('://') ? part : `nats://${part}`))
   const [first] = urls
   const servers = urls.map((u) => u.host)
@@ -409,7 +614,12 @@ function createPublisher(nc: NatsConnection, inbox: string) {
 
   return {
     /** One batch at a time. */
-    publish(messages: readonly Outgoing[], lastSeq: number, connection: Set<(c: boolean) => void>): Promise<void> {
+    publish(
+      messages: readonly Outgoing[],
+      lastSeq: number,
+      own: Readonly<Record<string, string>>,
+      connection: Set<(c: boolean) => void>,
+    ): Promise<void> {
       round += 1
       return new Promise<void>((resolve, reject) => {
         let missing = messages.length
@@ -437,6 +647,7 @@ function createPublisher(nc: NatsConnection, inbox: string) {
           h.set('Content-Type', 'application/cloudevents+json')
           h.set('Nats-Msg-Id', message.messageId)
           h.set('Nats-Expected-Last-Sequence', String(lastSeq + index))
+          for (const [name, value] of Object.entries(own)) h.set(name, value)
           if (message.traceparent) h.set('traceparent', message.traceparent)
           nc.publish(message.subject, message.payload, { headers: h, reply: `${inbox}.${round}.${index}` })
         })

@@ -1,12 +1,16 @@
 /** A service's part in the messaging: consumers in every instance; relay, upkeep and clean-up in the one with the lease. */
 import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import { type ServiceName, type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
+import { createAge } from '@checkout/service/age.ts'
 import type { Clock } from '@checkout/service/clock.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import { createLease, type Lease } from '@checkout/service/lease.ts'
 import type { Store } from '@checkout/service/store.ts'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { type Answers, type AnswersOptions, createAnswers } from './answers.ts'
 import type { Broker } from './broker.ts'
+import { cleanUp, type Kept, retentionStep } from './clean-up.ts'
 import { createConsumer, type Handlers, handledResults } from './consumer.ts'
 import { createDurables } from './durables.ts'
 import { createDuty, type Duty, type DutyOptions } from './duty.ts'
@@ -15,13 +19,15 @@ import { createRetries } from './retries.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
 import { createUpkeep, RETENTION_MS, RETIRE_BATCH, type Upkeep } from './upkeep.ts'
 
-const CLEAN_UP_EVERY_MS = 2_000
+/** How often the age is counted by which something waits for its time; that is how exact such times are. */
+const SCHEDULE_EVERY_MS = 1_000
 
 export interface MessagingOptions<Tx extends MessagingTx> {
   service: ServiceName
   store: Store<Tx, MessagingReads>
   handlers: Handlers<Tx>
   broker: Broker
+  deployment: Deployment
   clock: Clock
   logger: Logger
   metrics?: Registry
@@ -31,26 +37,37 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   retryMs?: number
   /** See ConsumerOptions: for wake-ups, which may get lost. */
   onCommitted?: (event: AnyEvent) => void
-  /** More to clean up than the inbox, at most `limit` rows; returns how many were deleted. */
-  purge?: (tx: Tx, limit: number) => number
+  /** More that is kept for a while than the inbox and the outbox. */
+  kept?: readonly Kept<Tx>[]
+}
+
+/** A clock for the duties that nobody can set. */
+export interface Schedule {
+  /** ms; never less than it was. */
+  now(): number
 }
 
 export interface Messaging {
   readonly lease: Lease
   /** Adds a duty of the service's own, started and stopped with the others. */
   duty(options: Pick<DutyOptions, 'name' | 'everyMs' | 'round'>): Duty
-  /** Whether nothing waits anywhere on the way of these events: not in the outbox, not at a durable. */
-  backlogsEmpty(types: readonly EventType[]): Promise<boolean>
+  /**
+   * The file's age by which attempts are scheduled (see age.ts), counted on for as long as `waits()` says that there is
+   * something to attempt. Only for the duties: they run under the lease.
+   */
+  schedule(waits: () => boolean): Schedule
+  /** Follows questions of this service to their answers. */
+  answers(question: EventType, answers: AnswersOptions['answers']): Answers
   start(): void
   stop(): Promise<void>
 }
 
 export function createMessaging<Tx extends MessagingTx>(options: MessagingOptions<Tx>): Messaging {
-  const { service, store, handlers, broker, clock, logger, metrics } = options
+  const { service, store, handlers, broker, deployment, clock, logger, metrics } = options
   const { write } = store
   const retentionMs = options.retentionMs ?? RETENTION_MS
   const lease = createLease({ read: store.read.lease, write, clock })
-  const counters = metrics && createCounters(metrics, store, broker, lease)
+  const counters = metrics && createCounters(metrics, store, broker, lease, () => consumer.unbound())
   // From the start, so that a rate sees the first one.
   for (const { service: reader, subject: type } of subscriptions) {
     if (reader !== service) continue
@@ -60,6 +77,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     service,
     handlers,
     write,
+    deployment,
     clock,
     logger,
     ...(options.onCommitted && { onCommitted: options.onCommitted }),
@@ -85,28 +103,31 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     if (metrics) createStreamGauges(metrics, store, upkeep)
     store.onCommit(relay.wake)
   }
-  duty({
-    name: 'clean-up',
-    everyMs: CLEAN_UP_EVERY_MS,
-    round: async () => {
-      const deleted = await write((tx) => {
-        const ids = tx.inbox.purge(retentionMs, RETIRE_BATCH)
-        return Math.max(ids, options.purge?.(tx, RETIRE_BATCH) ?? 0)
-      })
-      return deleted === RETIRE_BATCH
-    },
-  })
+  const { ages } = store.read
+  const kept: readonly Kept<Tx>[] = [
+    { ages: store.read.inbox, forMs: retentionMs, purge: (tx, ageMs, limit) => tx.inbox.purge(ageMs, limit) },
+    { ages: { newest: store.read.outbox.newestAge }, forMs: retentionMs }, // the upkeep's to delete
+    ...(options.kept ?? []),
+  ]
+  const stepMs = retentionStep(retentionMs)
+  duty(cleanUp({ kept, stepMs, limit: RETIRE_BATCH, ages, write, lease, clock }))
 
   return {
     lease,
     duty,
-    async backlogsEmpty(types) {
-      if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
-      const asked = subscriptions.filter((s) => types.includes(s.subject))
-      if (asked.some(({ durable }) => store.read.outbox.arrears.first(durable))) return false
-      const states = await Promise.all(asked.map(broker.durable))
-      return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
+    schedule(waits) {
+      const age = createAge({ name: 'schedule', read: ages, write, lease, clock })
+      duty({
+        name: 'schedule',
+        everyMs: SCHEDULE_EVERY_MS,
+        async round() {
+          if (waits()) await age.count()
+          return false
+        },
+      })
+      return age
     },
+    answers: (question, answers) => createAnswers({ question, answers, broker, outbox: store.read.outbox }),
     start() {
       lease.start()
       for (const each of duties) each.start()
@@ -143,7 +164,13 @@ function createStreamGauges(metrics: Registry, store: Store<MessagingTx, Messagi
   })
 }
 
-function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingReads>, broker: Broker, lease: Lease) {
+function createCounters(
+  metrics: Registry,
+  store: Store<MessagingTx, MessagingReads>,
+  broker: Broker,
+  lease: Lease,
+  unbound: () => number,
+) {
   const registers = [metrics]
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -154,10 +181,16 @@ function createCounters(metrics: Registry, store: Store<MessagingTx, MessagingRe
         this.set(read())
       },
     })
-  gauge('outbox_backlog', 'Outbox rows not yet published.', () => store.read.outbox.backlog().rows)
-  const oldestSeconds = () => store.read.outbox.backlog().oldestMs / 1000
+  // Read once per scrape: a gauge registered later shows what an earlier one has found.
+  let backlog = { rows: 0, oldestMs: 0 }
+  gauge('outbox_backlog', 'Outbox rows not yet published.', () => {
+    backlog = store.read.outbox.backlog()
+    return backlog.rows
+  })
+  const oldestSeconds = () => backlog.oldestMs / 1000
   gauge('outbox_oldest_seconds', 'Age of the oldest outbox row not yet published; 0 = none.', oldestSeconds)
   gauge('nats_connected', '1 while the broker is connected.', () => Number(broker.connected))
+  gauge('subscriptions_unbound', 'Subscriptions that nothing is read from just now.', unbound)
   gauge('dead_letters', 'Dead letters waiting for a person.', () => store.read.deadLetters.count())
   gauge('lease_held', '1 in the instance that relays, sweeps, mails and cleans up.', () => Number(lease.held()))
   gauge('store_commits', 'COMMITs of this process.', () => store.stats().commits)

@@ -6,6 +6,7 @@
  * `firstSeq…lastSeq` of one incarnation of the stream.
  */
 import type { CloudEvent, EventData, EventType } from '@checkout/contracts/events.ts'
+import { ageNow } from '@checkout/service/age.ts'
 import { type Clock, type NewId, rfc3339 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
@@ -41,6 +42,12 @@ export const outboxMigrations: readonly Migration[] = [
         incarnation TEXT NOT NULL
       ) STRICT;`,
   },
+  {
+    // When it may be retired is measured by the file's age; published_at is for people.
+    name: 'outbox-age/1',
+    sql: `
+      ALTER TABLE publications ADD COLUMN published_age INTEGER NOT NULL DEFAULT 0;`,
+  },
 ]
 
 export const outboxTable = sqliteTable('outbox', {
@@ -60,6 +67,7 @@ export const publications = sqliteTable('publications', {
   firstSeq: integer('first_seq').notNull(),
   lastSeq: integer('last_seq').notNull(),
   publishedAt: integer('published_at').notNull(),
+  publishedAge: integer('published_age').notNull(),
 })
 
 export const streamIncarnation = sqliteTable('stream_incarnation', {
@@ -69,7 +77,7 @@ export const streamIncarnation = sqliteTable('stream_incarnation', {
 })
 
 export type OutboxRow = typeof outboxTable.$inferSelect
-export type Publication = Omit<typeof publications.$inferSelect, 'publishedAt'>
+export type Publication = Omit<typeof publications.$inferSelect, 'publishedAt' | 'publishedAge'>
 
 /** What an event says besides its data. */
 export interface EventContext {
@@ -82,6 +90,19 @@ export interface EventContext {
   /** Only for a re-emission: the id that the event had the first time. */
   readonly eventId?: string | undefined
 }
+
+/** The first publication whose last id is at least `id`. */
+const publicationFrom = (db: ReturnType<typeof drizzle>) =>
+  db
+    .select()
+    .from(publications)
+    .where(gte(publications.lastId, sql.placeholder('id')))
+    .orderBy(asc(publications.lastId))
+    .limit(1)
+    .prepare()
+
+const newestPublication = (db: ReturnType<typeof drizzle>) =>
+  db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
 
 export type OutboxWrites = ReturnType<typeof outboxWrites>
 
@@ -109,6 +130,7 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       firstSeq: p('firstSeq'),
       lastSeq: p('lastSeq'),
       publishedAt: p('publishedAt'),
+      publishedAge: ageNow('retention'),
     })
     .prepare()
   const forget = db.delete(publications).prepare()
@@ -131,22 +153,26 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
     .delete(outboxTable)
     .where(sql`${outboxTable.id} IN (SELECT id FROM outbox WHERE id <= ${p('upToId')} ORDER BY id LIMIT ${p('limit')})`)
     .prepare()
+  // Those of which no row is left. The newest one stays: the relay recognises its stream by it.
   const deletePublications = db
     .delete(publications)
     .where(
-      and(
-        lte(publications.lastId, p('upToId')),
-        // The newest one stays: the relay recognises its stream by it.
-        lt(publications.lastId, sql`(SELECT max(last_id) FROM publications)`),
-      ),
+      sql`${publications.lastId} IN (
+        SELECT last_id FROM publications
+        WHERE last_id <= ${p('upToId')}
+          AND last_id < (SELECT max(last_id) FROM publications)
+          AND last_id < coalesce((SELECT min(id) FROM outbox), ${Number.MAX_SAFE_INTEGER})
+        ORDER BY last_id LIMIT ${p('limit')})`,
     )
     .prepare()
-  const anyRow = db
-    .select({ id: outboxTable.id })
+  const newestAbout = db
+    .select({ id: sql<number | null>`max(${outboxTable.id})` })
     .from(outboxTable)
-    .where(lte(outboxTable.id, p('upToId')))
-    .limit(1)
+    .where(and(eq(outboxTable.correlationId, p('correlationId')), eq(outboxTable.type, p('type'))))
     .prepare()
+  const oldestRow = db.select({ id: outboxTable.id }).from(outboxTable).orderBy(asc(outboxTable.id)).limit(1).prepare()
+  const publicationOf = publicationFrom(db)
+  const last = newestPublication(db)
 
   return {
     /** Adds an event behind all others; it is published once this transaction is committed. Returns its id. */
@@ -176,6 +202,19 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       })
       return eventId
     },
+    /**
+     * Up to where a durable must have read the stream to have read the newest event of a type about somebody: Infinity
+     * when it is not published. Of one that is retired it is a position that it came before.
+     */
+    position(type: EventType, correlationId: string): number {
+      const id = newestAbout.get({ type, correlationId })?.id ?? null
+      if (id === null) {
+        const kept = oldestRow.get()
+        return ((kept && publicationOf.get({ id: kept.id })) ?? last.get())?.lastSeq ?? 0
+      }
+      const batch = publicationOf.get({ id })
+      return batch && batch.firstId <= id ? batch.lastSeq : Number.POSITIVE_INFINITY
+    },
     /** Records that a batch is in the stream. */
     published: (publication: Publication): void => void record.run({ ...publication, publishedAt: clock.now() }),
     arrears,
@@ -195,13 +234,13 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       return rows.reduce((_, row) => Number(insert.run({ ...row, createdAt }).lastInsertRowid), 0)
     },
     /**
-     * Deletes up to `limit` rows, oldest first, of those with ids up to `upToId`, and once none is left also their
-     * publications. Returns how many rows it deleted.
+     * Deletes up to `limit` rows, oldest first, of those with ids up to `upToId`, and up to `limit` publications of which
+     * no row is left. Returns how many rows or publications it deleted, whichever is more: `limit` says that there may be
+     * more to delete.
      */
     retire(upToId: number, limit: number): number {
-      const deleted = deleteRows.run({ upToId, limit }).changes
-      if (!anyRow.get({ upToId })) deletePublications.run({ upToId })
-      return deleted
+      const rows = deleteRows.run({ upToId, limit }).changes
+      return Math.max(rows, deletePublications.run({ upToId, limit }).changes)
     },
   }
 }
@@ -219,16 +258,45 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .limit(p('limit'))
     .prepare()
   const count = db
-    .select({ rows: sql<number>`count(*)`, oldest: sql<number | null>`min(${outboxTable.createdAt})` })
+    .select({ rows: sql<number>`count(*)` })
     .from(outboxTable)
     .where(and(gt(outboxTable.id, p('after')), lte(outboxTable.id, p('upTo'))))
     .prepare()
-  const last = db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
+  // The ends only, in one statement, so of one moment. Nothing is counted: ids have no gaps, because SQLite gives those of
+  // rolled back rows out again, and rows are deleted from the old end only.
+  const ends = db
+    .select({
+      newest: sql<number | null>`max(${outboxTable.id})`,
+      oldest: sql<number | null>`(SELECT min(id) FROM outbox)`,
+      published: sql<number | null>`(SELECT max(last_id) FROM publications)`,
+    })
+    .from(outboxTable)
+    .prepare()
+  const last = newestPublication(db)
   const incarnation = db.select().from(streamIncarnation).prepare()
-  const newestAcknowledged = db
+  // Looked for among the oldest only. Each has a row at least (but for the newest of all), so they are enough for a round
+  // that deletes no more rows than that; looking from the new end would pass by all that is not acknowledged.
+  const oldestPublications = db
     .select()
     .from(publications)
-    .where(and(lte(publications.lastSeq, p('seq')), lte(publications.publishedAt, p('before'))))
+    .orderBy(asc(publications.lastId))
+    .limit(p('limit'))
+    .as('oldest')
+  const newestAcknowledged = db
+    .select()
+    .from(oldestPublications)
+    .where(
+      and(
+        lte(oldestPublications.lastSeq, p('seq')),
+        sql`${oldestPublications.publishedAge} <= ${ageNow('retention')} - ${p('ageMs')}`,
+      ),
+    )
+    .orderBy(desc(oldestPublications.lastId))
+    .limit(1)
+    .prepare()
+  const newest = db
+    .select({ age: publications.publishedAge })
+    .from(publications)
     .orderBy(desc(publications.lastId))
     .limit(1)
     .prepare()
@@ -238,14 +306,7 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .where(eq(outboxTable.correlationId, p('correlationId')))
     .orderBy(asc(outboxTable.id))
     .prepare()
-  const publicationOf = db
-    .select()
-    .from(publications)
-    .where(sql`${publications.lastId} >= ${p('id')} AND ${publications.firstId} <= ${p('id')}`)
-    .orderBy(asc(publications.lastId))
-    .limit(1)
-    .prepare()
-
+  const publicationOf = publicationFrom(db)
   const oldest = db
     .select({ seq: publications.firstSeq })
     .from(publications)
@@ -289,21 +350,28 @@ export function outboxReads(reader: Connection, clock: Clock) {
       return batch && behindOf.get({ lastId: batch.lastId, rows: batch.lastSeq - seq })?.id
     },
     incarnation: (): string | undefined => incarnation.get()?.incarnation,
-    /** The newest publication wholly at or before `seq` that was recorded at least `ageMs` ago. */
-    newestRetirable: (seq: number, ageMs: number) => newestAcknowledged.get({ seq, before: clock.now() - ageMs }),
-    /** How much waits to be published, and since when. */
+    /** Of the oldest `limit` publications the newest wholly at or before `seq` that is at least `ageMs` old by the file's age. */
+    newestRetirable: (seq: number, ageMs: number, limit: number) => newestAcknowledged.get({ seq, ageMs, limit }),
+    /** The file's age at the newest publication. */
+    newestAge: (): number | undefined => newest.get()?.age,
+    /** How much waits to be published, and since when. Takes as long for a million rows as for one. */
     backlog(): { rows: number; oldestMs: number } {
-      const found = count.get({ after: lastPublication()?.lastId ?? 0, upTo: Number.MAX_SAFE_INTEGER })
-      const oldest = found?.oldest ?? null
-      return { rows: found?.rows ?? 0, oldestMs: oldest === null ? 0 : Math.max(0, clock.now() - oldest) }
+      const { newest, oldest, published } = ends.get() ?? { newest: null, oldest: null, published: null }
+      if (newest === null || oldest === null) return { rows: 0, oldestMs: 0 }
+      const before = Math.max(published ?? 0, oldest - 1)
+      const [first] = newest > before ? take.all({ after: before, limit: 1 }) : []
+      return {
+        rows: Math.max(0, newest - before),
+        oldestMs: first ? Math.max(0, clock.now() - first.createdAt) : 0,
+      }
     },
     /** The retained events about one order or user, with where in the stream they are. */
     about(correlationId: string): { row: OutboxRow; publishedAt?: number; streamSeq?: number }[] {
       return about.all({ correlationId }).map((row) => {
         const batch = publicationOf.get({ id: row.id })
-        if (!batch) return { row }
-        // Ids have gaps where a member of a batch was rolled back, sequences have none: count, do not subtract. From
-        // the back, because a publication is retired from the front, in parts.
+        if (!batch || batch.firstId > row.id) return { row }
+        // Counted, not subtracted: right also where somebody has deleted rows by hand, and at most one batch. From the
+        // back, because a publication is retired from the front, in parts.
         const behind = count.get({ after: row.id, upTo: batch.lastId })?.rows ?? 0
         return { row, publishedAt: batch.publishedAt, streamSeq: batch.lastSeq - behind }
       })

@@ -133,7 +133,9 @@ export function createRelay(options: RelayOptions): Relay {
 
   /** Finds out what is in the stream, making it anew when it is not what was published. */
   async function compare(signal: AbortSignal): Promise<typeof position> {
-    const state = await broker.stream(stream.name)
+    const state = await broker.stream(stream.name, outbox.incarnation())
+    // Looked at again with every poll: it may go away.
+    if (state === 'foreign') return undefined
     if (!state) return rebuild('it does not exist', signal)
     const known = outbox.incarnation() === state.incarnation
     if (!known) {

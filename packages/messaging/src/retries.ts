@@ -8,13 +8,14 @@
 import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
 import { LeaseLost } from '@checkout/service/lease.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
 import type { ConsumerTx, Handler, Handlers, handledResults } from './consumer.ts'
-import { decode, Poison } from './decode.ts'
+import { decodeOwn, Poison } from './decode.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { ParkedRow, parkedReads } from './parked.ts'
 
@@ -35,6 +36,7 @@ export interface RetriesOptions<Tx extends ConsumerTx> {
   parked: ReturnType<typeof parkedReads>
   write: <T>(work: Work<Tx & { lease: LeaseWrites }, T>) => Promise<T>
   lease: Lease
+  deployment: Deployment
   clock: Clock
   logger: Logger
   /** The first pause, ms; 50 unless a test says otherwise. */
@@ -77,7 +79,8 @@ export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>
 
   async function retry(row: ParkedRow): Promise<void> {
     try {
-      const event = decode({ data: Buffer.from(row.message), subject: row.subject })
+      const headers = JSON.parse(row.headers) as Record<string, string>
+      const event = decodeOwn({ data: Buffer.from(row.message), subject: row.subject, headers }, options.deployment)
       const handler = options.handlers[event.type] as Handler<Tx, EventType> | undefined
       if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
       const arrival = {

@@ -4,6 +4,7 @@ import { inboxPrefix } from '@checkout/contracts/nats-permissions.ts'
 import type { ServiceName } from '@checkout/contracts/topology.ts'
 import type { App } from '@checkout/service/app.ts'
 import { type Clock, type NewId, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { type Deployment, type DeploymentWrites, requireDeployment } from '@checkout/service/deployment.ts'
 import type { DocsOptions } from '@checkout/service/docs.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import { type Closer, runService } from '@checkout/service/lifecycle.ts'
@@ -20,7 +21,7 @@ import type { Messaging } from './messaging.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
 
 /** What the outside world is to a service: replaced in tests and simulations, never asked for elsewhere. */
-export interface ServiceBase {
+export interface ServiceBase<S> {
   readonly service: ServiceName
   readonly instance: number
   readonly version: string
@@ -28,21 +29,38 @@ export interface ServiceBase {
   readonly newId: NewId
   readonly logger: Logger
   readonly metrics: Registry
+  readonly store: S
+  readonly deployment: Deployment
   readonly broker: JetStreamBroker
   readonly rateLimitPerMinute: number
+  readonly proxiesInFront: number
+  readonly allowedHosts: readonly string[]
 }
 
 export interface BaseConfig {
   INSTANCE: number
+  DATA_DIR: string
+  SYSTEM_ID?: string
+  CURRENCY: string
   LOG_LEVEL: string
   NATS_URL: string
   STREAM_MAX_BYTES: number
   RATE_LIMIT_PER_MINUTE: number
+  PROXIES_IN_FRONT: number
+  ALLOWED_HOSTS: readonly string[]
 }
 
-export function createBase(service: ServiceName, version: string, config: BaseConfig): ServiceBase {
+/** Opens the store; a file that is not for this deployment ends the process (see requireDeployment). */
+export async function createBase<Tx extends MessagingTx & { deployment: DeploymentWrites }, R extends MessagingReads>(
+  service: ServiceName,
+  version: string,
+  config: BaseConfig,
+  open: (options: { dataDir: string; clock: Clock; newId: NewId }) => Store<Tx, R>,
+): Promise<ServiceBase<Store<Tx, R>>> {
   const instance = config.INSTANCE
   const logger = createLogger({ name: service, instance, level: config.LOG_LEVEL })
+  const store = open({ dataDir: config.DATA_DIR, clock: systemClock, newId: uuidv7 })
+  const deployment = await requireDeployment(store, config)
   return {
     service,
     instance,
@@ -51,25 +69,34 @@ export function createBase(service: ServiceName, version: string, config: BaseCo
     newId: uuidv7,
     logger,
     metrics: createMetrics(),
+    store,
+    deployment,
     broker: createJetStreamBroker({
       url: config.NATS_URL,
       name: `${service}-${instance}`,
       inboxPrefix: inboxPrefix(service),
       streamMaxBytes: config.STREAM_MAX_BYTES,
+      deployment,
+      claim: { service, store },
       logger,
     }),
     rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    proxiesInFront: config.PROXIES_IN_FRONT,
+    allowedHosts: config.ALLOWED_HOSTS,
   }
 }
 
 /** What every service's app is built from, beside what its own routes need. */
 export interface ServiceAppDeps {
   readonly broker: Pick<Broker, 'connected' | 'problem'>
+  readonly deployment: Deployment
   readonly logger: Logger
   readonly metrics: Registry
   readonly instance: number
   readonly version: string
   readonly rateLimitPerMinute: number
+  readonly proxiesInFront?: number
+  readonly allowedHosts?: readonly string[]
 }
 
 /** The app with what every service answers beside its own routes: documentation, health, metrics, status, dead letters. */
@@ -83,18 +110,25 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     docs: Pick<DocsOptions, 'description'>
   },
 ): Promise<App> {
-  const { store, broker, logger, metrics, version, rateLimitPerMinute } = deps
+  const { store, broker, logger, metrics, version, rateLimitPerMinute, proxiesInFront = 0, allowedHosts = [] } = deps
   const app = await buildHttp({
     logger,
     metrics,
-    rateLimitPerMinute,
+    rateLimits: { perMinute: rateLimitPerMinute, proxiesInFront },
+    allowedHosts,
     schemas: [...own.schemas, ...adminSchemas],
     docs: { title: `${own.part}-service`, version, ...own.docs },
     health: { store: store.usable, nats: () => broker.connected && !broker.problem },
   })
   registerStatus(app, { ...deps, part: own.part })
   const { handlers, onCommitted } = own
-  registerDeadLetters(app, { store, handlers, clock: deps.clock, ...(onCommitted && { onCommitted }) })
+  registerDeadLetters(app, {
+    store,
+    handlers,
+    deployment: deps.deployment,
+    clock: deps.clock,
+    ...(onCommitted && { onCommitted }),
+  })
   return app
 }
 
@@ -103,16 +137,15 @@ export async function buildServiceApp<Tx extends MessagingTx>(
  * @param closers run after the messaging has stopped and before the broker and the store close
  */
 export async function runMessagingService(
-  base: ServiceBase,
+  base: ServiceBase<{ close(): Promise<void> }>,
   own: {
     app: App
-    store: { close(): Promise<void> }
     messaging: Messaging
     listen: { host: string; basePort: number; variable: string }
     closers?: readonly Closer[]
   },
 ): Promise<void> {
-  const { app, store, messaging, listen } = own
+  const { app, messaging, listen } = own
   await runService({
     app,
     logger: base.logger,
@@ -121,7 +154,7 @@ export async function runMessagingService(
       { name: 'messaging', close: messaging.stop },
       ...(own.closers ?? []),
       { name: 'broker', close: base.broker.close },
-      { name: 'store', close: store.close },
+      { name: 'store', close: base.store.close },
     ],
   })
   messaging.start()

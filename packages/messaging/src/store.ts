@@ -1,20 +1,24 @@
 /** The tables that every service which sends or receives events has, and what a transaction can do with them. */
+import { ageMigrations, ageReads, ageWrites } from '@checkout/service/age.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { arrearsMigrations } from './arrears.ts'
+import { claimMigrations, claimReads, claimWrites } from './claim.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
-import { inboxMigrations, inboxWrites } from './inbox.ts'
+import { inboxMigrations, inboxReads, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
 import { parkedMigrations, parkedReads, parkedWrites } from './parked.ts'
 
 export const messagingMigrations: readonly Migration[] = [
   ...leaseMigrations,
+  ...ageMigrations,
   ...outboxMigrations,
   ...inboxMigrations,
   ...deadLetterMigrations,
   ...parkedMigrations,
   ...arrearsMigrations,
+  ...claimMigrations,
 ]
 
 export type MessagingTx = ReturnType<typeof messagingWrites>
@@ -25,17 +29,22 @@ export function messagingWrites(writer: Connection, options: { source: string; c
   return {
     lease: leaseWrites(writer, options.newId()),
     outbox: outboxWrites(writer, options),
-    inbox: inboxWrites(writer, options.clock),
+    ages: ageWrites(writer),
+    inbox: inboxWrites(writer),
     deadLetters: deadLetterWrites(writer, options),
     parked: parkedWrites(writer),
+    claim: claimWrites(writer),
   }
 }
 
 export function messagingReads(reader: Connection, clock: Clock) {
   return {
     lease: leaseReads(reader),
+    ages: ageReads(reader),
+    inbox: inboxReads(reader),
     outbox: outboxReads(reader, clock),
     deadLetters: deadLetterReads(reader),
     parked: parkedReads(reader),
+    claim: claimReads(reader),
   }
 }

@@ -3,8 +3,9 @@
  * subscriptions that were away lack.
  *
  * An outbox row is deleted, and the stream purged up to it, only when every durable of the stream has an ack floor
- * past it in this incarnation, nobody is in arrears with it, and ten minutes have passed since its publication. So as
- * long as a row is kept, the stream can be made anew from the outbox, and afterwards nobody needs it any more.
+ * past it in this incarnation, nobody is in arrears with it, and ten minutes, by the file's age, have passed since its
+ * publication. So as long as a row is kept, the stream can be made anew from the outbox, and afterwards nobody needs it
+ * any more.
  */
 import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
@@ -12,6 +13,7 @@ import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
 import type { Logger } from 'pino'
 import type { Arrears } from './arrears.ts'
 import type { Broker, DurableState, StreamState } from './broker.ts'
+import { keptAge, retentionStep } from './clean-up.ts'
 import { type Durables, floorOf } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { OutboxReads, OutboxWrites } from './outbox.ts'
@@ -53,6 +55,7 @@ export interface Upkeep extends Duty {
 export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { stream, outbox, write, broker, durables, relay, lease, clock, logger } = options
   const retentionMs = options.retentionMs ?? RETENTION_MS
+  const retiredAge = keptAge(retentionMs, retentionStep(retentionMs))
 
   /** What was purged last: a purge that failed, or that a crash prevented, is made up for. */
   let purged = ''
@@ -72,9 +75,10 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     const before = await broker.stream(stream.name)
     const states = await durables.states()
     const after = await broker.stream(stream.name)
-    const whole = after !== undefined && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
+    const ours = before && before !== 'foreign' && after && after !== 'foreign'
+    const whole = ours && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
     // Before and after: else the floors may be those of another stream's durables.
-    if (!whole || before?.incarnation !== after.incarnation || after.incarnation !== outbox.incarnation()) {
+    if (!whole || before.incarnation !== after.incarnation || after.incarnation !== outbox.incarnation()) {
       relay.resync()
       return false
     }
@@ -88,7 +92,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   }
 
   async function retire(incarnation: string, floor: number): Promise<boolean> {
-    const newest = outbox.newestRetirable(floor, retentionMs)
+    const newest = outbox.newestRetirable(floor, retiredAge, RETIRE_BATCH)
     if (!newest) return false
     const deleted = await write((tx) => {
       tx.lease.assertHeld()

@@ -91,7 +91,7 @@ t.test('acknowledges only what another connection to the file can see', async (t
     await s.publisher.store.write((tx) =>
       tx.outbox.append('orders.created.v1', { ...orderData(uuidv7()), amount: -1 }, { correlationId: 'poison' }),
     )
-    await eventually(() => acks === 300 && terms === 1, { what: '300 acks and a term' })
+    await eventually(() => acks >= 300 && terms >= 1, { what: '300 acks and a term' })
     t.strictSame(tooEarly, [])
   })
 })

@@ -3,6 +3,7 @@
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import t, { type Test } from 'tap'
+import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { adminSchemas, registerDeadLetters } from '../src/admin.ts'
 import type { Handlers } from '../src/consumer.ts'
@@ -59,7 +60,7 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
     })
     atEnd(till.stop)
     const app = await buildHttp({ logger: recordingLogger().logger, schemas: adminSchemas })
-    registerDeadLetters(app, { store, handlers, clock: systemClock })
+    registerDeadLetters(app, { store, handlers, deployment: TEST_SYSTEM, clock: systemClock })
     atEnd(() => app.close())
 
     await publisher.store.write((tx) => {

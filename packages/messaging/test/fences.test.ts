@@ -3,10 +3,13 @@
  * anew in between.
  */
 import type { Subscription } from '@checkout/contracts/topology.ts'
+import { AGE_STEP_MS } from '@checkout/service/age.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'
+import { execute } from '../../contracts/test/support/database.ts'
 import type { Broker } from '../src/broker.ts'
+import { keptAge } from '../src/clean-up.ts'
 import type { MessagingTx } from '../src/store.ts'
 import { RETENTION_MS } from '../src/upkeep.ts'
 import { type Life, openPublisherStore, patched, publisherFile, query, startLife, withStage } from './support/life.ts'
@@ -105,17 +108,16 @@ t.test('the stream is made anew while its durables are looked at: what nobody ha
     const { nats, dir, atEnd } = stage
     const { url } = nats
     const raw = await connectRaw(stage)
-    let ahead = 0
-    const clock: Clock = { ...systemClock, now: () => Date.now() + ahead }
+    const older = () =>
+      execute(publisherFile(dir), `UPDATE ages SET ms = ms + ${keptAge(RETENTION_MS, AGE_STEP_MS.retention)}`)
     const held = gate()
     atEnd(held.open)
     let holding = 0
     const publisher = await startLife({
       service: 'orders-service',
       url,
-      store: openPublisherStore(dir, clock),
+      store: openPublisherStore(dir),
       handlers: {},
-      clock,
       wrap: (broker) =>
         patched(broker, {
           async durable(subscription: Subscription) {
@@ -134,7 +136,7 @@ t.test('the stream is made anew while its durables are looked at: what nobody ha
     const rows = () => query(publisherFile(dir), 'SELECT 1 FROM outbox').length
     await emit(publisher, 50)
     await acknowledged(publisher)
-    ahead += RETENTION_MS + 1_000
+    older()
     await eventually(() => rows() === 0, { what: 'the first ones are retired' })
     await emit(publisher, 50)
     await acknowledged(publisher)
@@ -154,7 +156,7 @@ t.test('the stream is made anew while its durables are looked at: what nobody ha
       await eventually(async () => (await raw.lastSeq('ORDERS')) === lastSeq, { what: 'the stream is made anew' })
       await eventually(() => publisher.store.read.outbox.backlog().rows === 0, { what: 'and recorded' })
     }
-    ahead += RETENTION_MS + 1_000
+    older()
     held.open()
     const rounds = gate()
     setTimeout(rounds.open, 3_000).unref() // more than a round of the upkeep; nothing fails when it is too short

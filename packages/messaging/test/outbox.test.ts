@@ -2,12 +2,27 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { openSqlite } from '@checkout/service/sqlite.ts'
+import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
+import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
 import { eventually } from '../../../test/support/eventually.ts'
+import type { Broker } from '../src/broker.ts'
+import { deadLetterMigrations } from '../src/dead-letters.ts'
 import { outboxSteps } from '../src/journey.ts'
+import { createMessaging } from '../src/messaging.ts'
 import { messageId } from '../src/relay.ts'
-import { change, openPublisherStore, publisherFile, query, startLife, withStage } from './support/life.ts'
+import {
+  change,
+  openPublisherStore,
+  publisherFile,
+  query,
+  recordingLogger,
+  seeded,
+  startLife,
+  withStage,
+} from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
 
@@ -93,6 +108,129 @@ t.test('the backlog is what is not in the stream, and since when', async (t) => 
     t.equal(outbox.backlog().rows, 2, 'a stream made anew has nothing')
     t.equal(outbox.incarnation(), 'two')
   })
+})
+
+t.test('the backlog is what a count would find, whatever happened before', async (t) => {
+  const random = seeded(t)
+  await withStore(async (store, dir) => {
+    const { outbox } = store.read
+    const file = publisherFile(dir)
+    const upTo = (sql: string) => query<{ id: number | null }>(file, sql)[0]?.id ?? 0
+    for (let step = 0; step < 300; step += 1) {
+      const published = upTo('SELECT max(last_id) AS id FROM publications')
+      const waiting = outbox.take(published, 1_000)
+      const dice = random()
+      if (dice < 0.5) {
+        const members = Array.from({ length: 5 }, () =>
+          store.write((tx) => {
+            tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+            if (random() < 0.3) throw new Error('this member is rolled back')
+          }),
+        )
+        await Promise.allSettled(members)
+      } else if (dice < 0.8) {
+        const batch = waiting.slice(0, 1 + Math.floor(random() * 8))
+        const [first, last] = [batch[0], batch.at(-1)]
+        if (!first || !last) continue
+        const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
+        await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }))
+      } else if (dice < 0.97) {
+        const [retired] = query<{ id: number }>(
+          file,
+          'SELECT last_id AS id FROM publications ORDER BY random() LIMIT 1',
+        )
+        if (retired) await store.write((tx) => tx.outbox.retire(retired.id, 1 + Math.floor(random() * 20)))
+      } else {
+        await store.write((tx) => tx.outbox.restart(uuidv7()))
+      }
+      const counted = upTo(
+        'SELECT count(*) AS id FROM outbox WHERE id > coalesce((SELECT max(last_id) FROM publications), 0)',
+      )
+      if (outbox.backlog().rows !== counted) t.fail(`step ${step}: ${outbox.backlog().rows} instead of ${counted}`)
+    }
+    t.pass('at every step')
+  })
+})
+
+t.test('publications are deleted in parts, too, and the newest one stays', async (t) => {
+  await withStore(async (store, dir) => {
+    const count = () => query<{ n: number }>(publisherFile(dir), 'SELECT count(*) AS n FROM publications')[0]?.n
+    const one = (id: number) => ({ firstId: id, lastId: id, lastEventId: `event ${id}`, firstSeq: id, lastSeq: id })
+    await store.write((tx) => {
+      for (let id = 1; id <= 250; id += 1) {
+        tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+        tx.outbox.published(one(id))
+      }
+    })
+    const newest = (seq: number, limit: number) => store.read.outbox.newestRetirable(seq, 0, limit)?.lastId
+    t.strictSame([newest(250, 100), newest(40, 100), newest(250, 1_000)], [100, 40, 250], 'of the oldest ones')
+    const retire = (upToId: number, limit: number) => store.write((tx) => tx.outbox.retire(upToId, limit))
+    t.strictSame([await retire(250, 100), count()], [100, 150])
+    // As after a large publication: rows are gone that many records were about.
+    change(publisherFile(dir), 'DELETE FROM outbox WHERE id <= 249')
+    t.strictSame([await retire(250, 100), count()], [100, 50])
+    t.strictSame([await retire(250, 100), count()], [49, 1])
+    t.strictSame([await retire(250, 100), count()], [0, 1])
+    t.equal(store.read.outbox.lastPublication()?.lastId, 250)
+  })
+})
+
+t.test('a scrape of the metrics asks for the backlog once', async (t) => {
+  await withStore(async (store) => {
+    await append(store)
+    let asked = 0
+    const backlog = () => {
+      asked += 1
+      return { rows: 7, oldestMs: 2_500 }
+    }
+    const metrics = new Registry()
+    createMessaging({
+      service: 'orders-service',
+      store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, backlog } } },
+      handlers: {},
+      broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
+      deployment: TEST_SYSTEM,
+      clock: systemClock,
+      logger: recordingLogger().logger,
+      metrics,
+    })
+    const text = await metrics.metrics()
+    t.match(text, /^outbox_backlog 7$/m)
+    t.match(text, /^outbox_oldest_seconds 2.5$/m)
+    t.equal(asked, 1)
+  })
+})
+
+t.test('the number of dead letters is kept, whoever adds and deletes them, also in a file from before', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'outbox-'))
+  t.teardown(() => rmSync(dir, { recursive: true }))
+  const file = publisherFile(dir)
+  const count = () => query<{ n: number }>(file, 'SELECT count(*) AS n FROM dead_letters')[0]?.n
+  const letter = (n: number) => {
+    const what = { consumer: 'c', eventKey: `event ${n}`, subject: 's', message: 'm', headers: '{}' }
+    return { ...what, error: 'e', attempts: 1 }
+  }
+  openSqlite(file, deadLetterMigrations.slice(0, 1)).close()
+  change(file, "INSERT INTO dead_letters VALUES (1, 'old', 'c', 'old', 's', 'm', '{}', 'e', 1, 1)")
+  const store = openPublisherStore(dir)
+  const { deadLetters } = store.read
+  t.equal(deadLetters.count(), 1, 'those of before')
+  await store.write((tx) => {
+    for (const n of [1, 2, 3, 3, 2]) tx.deadLetters.add(letter(n))
+  })
+  t.strictSame([deadLetters.count(), count()], [4, 4], 'a repeated one is no other')
+  const failed = store.write((tx) => {
+    tx.deadLetters.add(letter(4))
+    throw new Error('rolled back')
+  })
+  await failed.catch(() => undefined)
+  t.equal(deadLetters.count(), 4)
+  t.equal(await store.write((tx) => tx.deadLetters.remove('old')), true)
+  t.equal(await store.write((tx) => tx.deadLetters.remove('old')), false)
+  t.equal(deadLetters.count(), 3)
+  change(file, 'DELETE FROM dead_letters')
+  t.equal(deadLetters.count(), 0, 'by hand')
+  await store.close()
 })
 
 t.test('ids are never used twice, not even after the newest row was deleted', async (t) => {

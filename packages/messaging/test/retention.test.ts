@@ -5,6 +5,7 @@ import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
 import { RETENTION_MS } from '../src/upkeep.ts'
 import {
+  change,
   type LifeOptions,
   openPublisherStore,
   patched,
@@ -18,6 +19,8 @@ import { connectRaw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
 
 t.setTimeout(300_000)
+
+const MINUTE_MS = 60_000
 
 /** The publisher of the ORDERS stream, with all its three consuming services or some of them. */
 async function setUp(
@@ -97,15 +100,24 @@ t.test('rows go ten minutes after their publication, not before; the newest publ
     let ahead = 0
     const clock: Clock = { ...systemClock, now: () => Date.now() + ahead }
     const p = await setUp(stage, { clock })
+    const age = (ms: number) =>
+      change(publisherFile(stage.dir), "UPDATE ages SET ms = ms + ? WHERE name = 'retention'", ms)
     await p.till()
     await p.orders(60)
     await p.acknowledged()
     await p.orders(60)
     await p.acknowledged()
-    await p.upkeepRounds()
-    t.equal(p.rows(), 120, 'acknowledged, but too young')
     t.ok(p.batches() >= 2)
-    ahead = RETENTION_MS + 1_000
+    for (const hours of [26, -26, 1, -1]) {
+      ahead = hours * 3_600_000
+      await p.upkeepRounds()
+      t.equal(p.rows(), 120, `acknowledged, but too young; the wall clock is ${hours} h ahead`)
+    }
+    age(RETENTION_MS - 1)
+    await p.upkeepRounds()
+    t.equal(p.rows(), 120, 'too young for a while')
+    // What a minute more leaves in the file, counted by whoever held the lease.
+    age(MINUTE_MS + 1)
     await eventually(() => p.rows() === 0, { what: 'all rows are deleted' })
     await eventually(() => p.batches() === 1, { what: 'the publications, but for the newest' })
     const info = async () => (await p.raw.jsm.streams.info('ORDERS')).state

@@ -1,5 +1,7 @@
 /** Signals: plain NATS between processes, here between two connections to a real nats-server. */
+
 import t from 'tap'
+import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { startNats } from '../../../test/support/nats.ts'
 import { createJetStreamBroker } from '../src/jetstream.ts'
@@ -7,7 +9,8 @@ import { createJetStreamBroker } from '../src/jetstream.ts'
 t.test('signals arrive now, after a reconnect, and only where they are listened for', async (t) => {
   const nats = await startNats()
   t.teardown(nats.stop)
-  const make = () => createJetStreamBroker({ url: nats.url, name: 'test', streamMaxBytes: 1_000_000 })
+  const make = () =>
+    createJetStreamBroker({ url: nats.url, name: 'test', streamMaxBytes: 1_000_000, deployment: TEST_SYSTEM })
   const [sender, receiver] = [make(), make()]
   t.teardown(() => Promise.all([sender.close(), receiver.close()]))
   const heard: string[] = []
@@ -46,7 +49,12 @@ t.test('signals arrive now, after a reconnect, and only where they are listened 
 t.test('listening() does not wait for a server that stands still', async (t) => {
   const nats = await startNats()
   t.teardown(nats.stop)
-  const broker = createJetStreamBroker({ url: nats.url, name: 'test', streamMaxBytes: 1_000_000 })
+  const broker = createJetStreamBroker({
+    url: nats.url,
+    name: 'test',
+    streamMaxBytes: 1_000_000,
+    deployment: TEST_SYSTEM,
+  })
   t.teardown(broker.close)
   await broker.connect()
   nats.pause()

@@ -21,6 +21,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Leave the route's requests out of the log: probes and scrapes come every few seconds. */
     quiet?: boolean
+    /** With a rate limit, count requests of nobody by the client's address. */
+    limitAddress?: boolean
   }
   interface FastifyInstance {
     /** Set by lifecycle.ts when the process is about to stop; /health/ready answers 503 then. */

@@ -1,12 +1,18 @@
 /** Configuration: environment variables, described by a TypeBox object, read once at start. */
+import { currencyCodes } from '@checkout/contracts/currencies.ts'
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { SYSTEM_ID_PATTERN } from './deployment.ts'
 import { BAD_CONFIG } from './exit-codes.ts'
 import { fromText } from './validation.ts'
 
+/** An address to listen on; without one only this machine is served. */
+export const Host = Type.String({ default: '127.0.0.1', minLength: 1, description: 'the address to listen on' })
+
 /** Variables that every service reads; spread them into the service's own schema. */
 export const serviceConfig = {
-  HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'the address to listen on' }),
+  /** Not HOST, which is the gateway's: whoever reaches a service says who he is, and reads `/admin`. */
+  SERVICES_HOST: Host,
   INSTANCE: Type.Integer({ default: 1, minimum: 1, maximum: 100 }),
   DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'a folder for the SQLite file' }),
   NATS_URL: Type.String({
@@ -14,9 +20,21 @@ export const serviceConfig = {
     pattern: '^(nats|tls)://[^\\s,]+(,(nats|tls)://[^\\s,]+)*$',
     description: 'a NATS URL such as nats://127.0.0.1:4222 (several: comma-separated)',
   }),
-  CURRENCY: Type.String({ default: 'RUB', pattern: '^[A-Z]{3}$', description: 'an ISO 4217 code such as RUB' }),
+  CURRENCY: Type.String({
+    default: 'RUB',
+    pattern: `^(${currencyCodes.join('|')})$`,
+    description: 'the ISO 4217 code of a currency with a minor unit, such as RUB',
+  }),
+  SYSTEM_ID: Type.Optional(
+    Type.String({ pattern: SYSTEM_ID_PATTERN, description: 'up to 64 letters, digits, "-" or "_"' }),
+  ),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
+  ALLOWED_HOSTS: Type.Array(Type.String({ pattern: '^(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*$' }), {
+    default: [],
+    description: 'comma-separated host names without ports, such as shop.example,*.shop.example',
+  }),
   RATE_LIMIT_PER_MINUTE: Type.Integer({ default: 0, minimum: 0, description: 'requests per user and minute, 0 = off' }),
+  PROXIES_IN_FRONT: Type.Integer({ default: 0, minimum: 0, maximum: 10, description: 'proxies before the gateway' }),
 }
 
 /** A TCP port variable with its default. */

@@ -1,11 +1,28 @@
 /**
- * What a file was made for. Amounts are meaningless without their currency, and a deployment has one: a file that holds
- * another's money must not be served under this one's.
+ * What a file was made for: one system, and one currency. Amounts are meaningless without their currency, and events must
+ * never be taken from, or given to, another system that shares the broker: a file that belongs elsewhere is not served.
  */
+import { randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isCurrency } from '@checkout/contracts/currencies.ts'
+import { eq, isNull } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { BAD_CONFIG } from './exit-codes.ts'
 import type { Connection, Migration } from './sqlite.ts'
+
+/** The three services of one checkout have the same; two checkouts never do. */
+export interface Deployment {
+  /** Matches SYSTEM_ID_PATTERN. */
+  readonly systemId: string
+  /** ISO 4217. */
+  readonly currency: string
+}
+
+export const SYSTEM_ID_PATTERN = '^[A-Za-z0-9_-]{1,64}$'
+/** In DATA_DIR, for the services that share it: the id of a system to which SYSTEM_ID gives none. */
+export const SYSTEM_ID_FILE = 'system-id'
 
 export const deploymentMigrations: readonly Migration[] = [
   {
@@ -16,35 +33,106 @@ export const deploymentMigrations: readonly Migration[] = [
         currency TEXT NOT NULL
       ) STRICT;`,
   },
+  { name: 'deployment/2', sql: 'ALTER TABLE deployment ADD COLUMN system_id TEXT;' },
 ]
 
 export const deployment = sqliteTable('deployment', {
   id: integer('id').primaryKey(),
   currency: text('currency').notNull(),
+  systemId: text('system_id'),
 })
 
 export type DeploymentWrites = ReturnType<typeof deploymentWrites>
 
+/** Asked for at start only. */
 export function deploymentWrites(writer: Connection) {
   const db = drizzle(writer)
+  const row = () => db.select().from(deployment).where(eq(deployment.id, 1)).get()
   return {
-    /** The file's currency: this one when it has none yet. Asked for once, at start. */
+    /** The file's currency: this one when it has none yet. */
     currency(currency: string): string {
       db.insert(deployment).values({ id: 1, currency }).onConflictDoNothing().run()
-      return db.select().from(deployment).get()?.currency ?? currency
+      return row()?.currency ?? currency
+    },
+    /** The system that the file belongs to; undefined until it was given one. */
+    systemId: (): string | undefined => row()?.systemId ?? undefined,
+    /** Gives a file that has no system yet this one; returns the one that it has. Needs `currency` before. */
+    pin(systemId: string): string {
+      db.update(deployment).set({ systemId }).where(isNull(deployment.systemId)).run()
+      return row()?.systemId ?? systemId
     },
   }
 }
 
-/** For server.ts: a file with another currency than CURRENCY ends the process with a message that says what to do. */
-export async function requireCurrency(
+/**
+ * For server.ts: whose file this is. One with another currency than CURRENCY, or of another system than SYSTEM_ID or
+ * DATA_DIR/system-id says, ends the process with a message that says what to do.
+ */
+export async function requireDeployment(
   store: { write<T>(work: (tx: { deployment: DeploymentWrites }) => T): Promise<T> },
-  { currency, dataDir }: { currency: string; dataDir: string },
-): Promise<void> {
+  config: { CURRENCY: string; DATA_DIR: string; SYSTEM_ID?: string },
+): Promise<Deployment> {
+  const { CURRENCY: currency, DATA_DIR: dataDir } = config
   const kept = await store.write((tx) => tx.deployment.currency(currency))
-  if (kept === currency) return
-  process.stderr.write(
-    `CURRENCY is ${currency}, but the data in ${dataDir} is in ${kept}: set CURRENCY=${kept}, or DATA_DIR to another folder.\n`,
-  )
+  if (kept !== currency) {
+    const remedy = isCurrency(kept)
+      ? `: set CURRENCY=${kept}, or DATA_DIR to another folder`
+      : `, which is no currency with a minor unit: set DATA_DIR to another folder`
+    exit(`CURRENCY is ${currency}, but the data in ${dataDir} is in ${kept}${remedy}.`)
+  }
+  const pinned = await store.write((tx) => tx.deployment.systemId())
+  const wanted = config.SYSTEM_ID ?? sharedSystemId(dataDir, pinned)
+  const systemId = await store.write((tx) => tx.deployment.pin(wanted))
+  if (systemId !== wanted) {
+    const said = config.SYSTEM_ID === undefined ? `${join(dataDir, SYSTEM_ID_FILE)} says` : 'SYSTEM_ID is'
+    exit(
+      `${said} ${wanted}, but the data in ${dataDir} belongs to the system ${systemId}: set SYSTEM_ID=${systemId}, or DATA_DIR to another folder.`,
+    )
+  }
+  return { systemId, currency }
+}
+
+/**
+ * The id in the folder's file. Where there is none yet the first service makes it, of `known` or at random; all that start
+ * at the same time end with the same one, whoever dies on the way: the file appears at once and whole, or not at all.
+ */
+export function sharedSystemId(dataDir: string, known: string | undefined): string {
+  const file = join(dataDir, SYSTEM_ID_FILE)
+  const found = readSystemId(file)
+  if (found !== undefined) return found
+  const fresh = known ?? randomUUID()
+  const draft = `${file}.${randomUUID()}`
+  writeFileSync(draft, `${fresh}\n`, { flush: true })
+  try {
+    linkSync(draft, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft)
+  }
+  syncFolder(dataDir)
+  return readSystemId(file) ?? fresh
+}
+
+function readSystemId(file: string): string | undefined {
+  let systemId: string
+  try {
+    systemId = readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  if (new RegExp(SYSTEM_ID_PATTERN).test(systemId)) return systemId
+  return exit(`${file} does not hold the id of a system (${SYSTEM_ID_PATTERN}): put it back, or delete the file.`)
+}
+
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r')
+  fsyncSync(fd)
+  closeSync(fd)
+}
+
+function exit(line: string): never {
+  process.stderr.write(`${line}\n`)
   process.exit(BAD_CONFIG)
 }

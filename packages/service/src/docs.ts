@@ -52,6 +52,19 @@ const retryAfter: Headers = {
   'Retry-After': { type: 'integer', description: 'Seconds to wait before the next try.', examples: [1] },
 }
 
+const rateLimit: Headers = {
+  RateLimit: {
+    type: 'string',
+    description: 'r = requests left, t = seconds to the end of the minute. Also on successes where a limit is set.',
+    examples: ['"user";r=0;t=42'],
+  },
+  'RateLimit-Policy': {
+    type: 'string',
+    description: 'Who is counted (user, or address where there is none), q = requests in w seconds.',
+    examples: ['"user";q=600;w=60'],
+  },
+}
+
 interface SuccessDocs {
   description: string
   headers?: Headers
@@ -94,10 +107,25 @@ function problemResponse(status: number, codes: readonly ProblemCode[], invalid:
   })
   return {
     description: codes.map((code) => `\`${code}\`: ${problemCodes[code].detail}`).join('\n\n'),
-    headers: { ...((status === 429 || status === 503) && retryAfter), ...requestId },
+    headers: { ...((status === 429 || status === 503) && retryAfter), ...(status === 429 && rateLimit), ...requestId },
     content: { [PROBLEM_TYPE]: { schema: ref(ProblemSchema), examples: Object.fromEntries(examples) } },
   }
 }
+
+/**
+ * Everything comes from here, nothing inline is run, nobody may frame the page. `connect-src 'self'` is "Try it out": the
+ * API is on the same origin.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 
 /** Call it before the routes are added. Every link in the page is relative, so it works behind any prefix. */
 export async function registerDocs(app: App, options: DocsOptions): Promise<void> {
@@ -118,6 +146,11 @@ export async function registerDocs(app: App, options: DocsOptions): Promise<void
     transformObject: (document) =>
       'openapiObject' in document ? withTags(document.openapiObject) : document.swaggerObject,
     transform: ({ schema, url, route }) => ({ schema: describe(schema, route), url }),
+  })
+  // A hook and not the plugin's option, so that redirects and what is not found below /docs have it too.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.url.startsWith('/docs')) reply.header('content-security-policy', CONTENT_SECURITY_POLICY)
+    done()
   })
   // A trailing slash in the prefix: without one the plugin serves its page at /docs too, where its links are wrong.
   await app.register(swaggerUi, {

@@ -5,16 +5,26 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Problem as ProblemSchema } from '@checkout/contracts/http.ts'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
+import { type FastifyBaseLogger, type FastifyReply, fastify, LogController } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { TSchema } from 'typebox'
 import type { App } from './app.ts'
 import { type DocsOptions, registerDocs } from './docs.ts'
 import { type HealthChecks, registerHealth } from './health.ts'
+import { ownHosts } from './hosts.ts'
 import type { Logger } from './logging.ts'
 import { registerMetrics } from './metrics.ts'
-import { handleError, handleNotFound, invalid, PROBLEM_TYPE, Problem, type ProblemCode } from './problem.ts'
-import { registerRateLimit } from './rate-limit.ts'
+import {
+  handleError,
+  handleNotFound,
+  invalid,
+  PROBLEM_TYPE,
+  Problem,
+  type ProblemCode,
+  SAFE_HEADERS,
+} from './problem.ts'
+import { type RateLimits, registerRateLimit } from './rate-limit.ts'
+import { DoubledKey, parseStrictJson } from './strict-json.ts'
 import { buildValidator } from './validation.ts'
 
 export interface HttpOptions {
@@ -24,17 +34,24 @@ export interface HttpOptions {
   docs?: DocsOptions
   health?: HealthChecks
   metrics?: Registry
-  /** Requests per user and minute; 0 or absent = no limit. */
-  rateLimitPerMinute?: number
+  /** Requests per user and minute, or where there is none per client address; absent = no limit. */
+  rateLimits?: RateLimits
+  /** Names of the system, beside local ones and addresses: others are answered 403. None or absent = any name. */
+  allowedHosts?: readonly string[]
+  /** How long a request may take to arrive; default 10 s. */
+  requestTimeoutMs?: number
 }
 
-const BODY_BYTES_MAX = 16 * 1024
+/** The gateway does not take more either. */
+export const BODY_BYTES_MAX = 16 * 1024
 /** A whole request has to arrive within this: a client that trickles bytes must not hold a socket (slowloris). */
 const REQUEST_TIMEOUT_MS = 10_000
 /** A socket without any traffic is dropped; longer than the slowest answer, a write that waits 5 s for the store. */
 const CONNECTION_TIMEOUT_MS = 30_000
 /** While closing, a request that has still not ended by then is cut off: the contract is to be gone in 8 s. */
 const CLOSE_CUT_OFF_MS = 5_000
+/** How long the client of a refused request has to read the answer. */
+const LAST_BYTES_MS = 2_000
 /** Node looks for late requests only this often (default 30 s). */
 const TIMEOUT_CHECK_MS = 2_000
 
@@ -43,13 +60,15 @@ const TIMEOUT_CHECK_MS = 2_000
  * documentation must be in place before the first route.
  */
 export async function buildHttp(options: HttpOptions): Promise<App> {
+  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
   const app = fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }), // logRequests writes one line, not two
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
-    http: { connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    // Node swaps the two limits where the one for the headers (default 60 s) is the longer one.
+    http: { connectionsCheckingInterval: TIMEOUT_CHECK_MS, headersTimeout: requestTimeout, requestTimeout },
     // While closing, requests on open connections are still served, with Connection: close.
     return503OnClosing: false,
     genReqId: requestId,
@@ -64,9 +83,10 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   app.decorateRequest('userId', '')
   app.decorate('readiness', { draining: false })
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
-    done()
+    reply.header('x-request-id', request.id).headers(SAFE_HEADERS)
+    done(isAmbiguous(request.raw) ? lastAnswer('request_malformed', reply) : undefined)
   })
+  refuseForeignHosts(app, options.allowedHosts ?? [])
   logRequests(app)
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
@@ -74,7 +94,7 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   app.addSchema(ProblemSchema)
   for (const schema of options.schemas ?? []) app.addSchema(schema)
 
-  await registerRateLimit(app, options.rateLimitPerMinute ?? 0)
+  if (options.rateLimits) registerRateLimit(app, options.rateLimits)
   if (options.docs) await registerDocs(app, options.docs)
   if (options.health) registerHealth(app, options.health)
   if (options.metrics) registerMetrics(app, options.metrics)
@@ -88,7 +108,39 @@ export function requestId(request: IncomingMessage): string {
 }
 
 /**
- * JSON only; anything else is 415. `__proto__` and `constructor` come out of JSON.parse as plain own fields, which the
+ * Two Host fields must be refused (RFC 9112, 3.2), and two Content-Types would leave it to each reader what the body is:
+ * Node takes the first of either, another program on the way may have taken the last.
+ */
+function isAmbiguous({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  let types = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const { length } = rawHeaders[i] as string
+    if (length === 4 && (rawHeaders[i] as string).toLowerCase() === 'host') hosts += 1
+    if (length === 12 && (rawHeaders[i] as string).toLowerCase() === 'content-type') types += 1
+  }
+  return hosts > 1 || types > 1
+}
+
+/** Probes and scrapes, which are nobody's data, come under whatever name the orchestrator has for a process. */
+function refuseForeignHosts(app: App, allowedHosts: readonly string[]): void {
+  if (allowedHosts.length === 0) return
+  const hosts = ownHosts(allowedHosts)
+  app.addHook('onRequest', (request, reply, done) => {
+    const foreign = request.routeOptions.config?.quiet !== true && !hosts.has(request.headers.host)
+    done(foreign ? lastAnswer('host_forbidden', reply) : undefined)
+  })
+}
+
+/** A problem that ends the connection, also an upgrade's, which Node has given away and no plugin has taken yet. */
+function lastAnswer(code: ProblemCode, reply: FastifyReply): Problem {
+  const { socket } = reply.request.raw
+  reply.raw.once('finish', () => socket.destroySoon())
+  return new Problem(code, { headers: { connection: 'close' } })
+}
+
+/**
+ * JSON only; anything else is 415. `__proto__` and `constructor` come out of the parser as plain own fields, which the
  * strict schemas refuse as unknown. An empty body is passed on as no body: whether that is allowed, the schema decides.
  */
 function acceptJsonOnly(app: App): void {
@@ -99,9 +151,10 @@ function acceptJsonOnly(app: App): void {
     if (!isUtf8(body)) return done(new Problem('body_invalid_json'), undefined)
     let value: unknown
     try {
-      value = parseJson(body.toString())
-    } catch {
-      return done(new Problem('body_invalid_json'), undefined)
+      value = parseStrictJson(body.toString())
+    } catch (error) {
+      const detail = 'The body names a field twice. Name each field once.'
+      return done(new Problem('body_invalid_json', error instanceof DoubledKey ? { detail } : {}), undefined)
     }
     // Fastify shows an absent body to the validator as null, so a literal null must not get that far.
     if (value === null) return done(invalid('', 'must be an object'), undefined)
@@ -125,15 +178,6 @@ function closeUnusedSockets(app: App): void {
     for (const socket of unused) if (socket.bytesWritten === 0) socket.destroy()
     setTimeout(() => app.server.closeAllConnections(), CLOSE_CUT_OFF_MS).unref()
     done()
-  })
-}
-
-/** JSON.parse, but half of a surrogate pair (`"\\ud83d"`) is refused: as UTF-8 it could only be stored as another text. */
-function parseJson(text: string): unknown {
-  if (!/\\u[dD][89a-fA-F]/.test(text)) return JSON.parse(text)
-  return JSON.parse(text, (_key, value) => {
-    if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('not well-formed Unicode')
-    return value
   })
 }
 
@@ -163,10 +207,16 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy(error)
   const problem = new Problem(clientErrorCodes[error.code ?? ''] ?? 'request_malformed')
   const body = JSON.stringify(problem.toBody(randomUUID()))
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  )
+  const headers = {
+    connection: 'close',
+    'content-type': PROBLEM_TYPE,
+    'content-length': Buffer.byteLength(body),
+    ...SAFE_HEADERS,
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`)
+  // Not at once, which could take the answer away from a client that still sends; and not when that one has ended.
+  setTimeout(() => socket.destroy(), LAST_BYTES_MS).unref()
 }
 
 const clientErrorCodes: Readonly<Record<string, ProblemCode>> = {

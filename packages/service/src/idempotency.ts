@@ -5,13 +5,15 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { ageNow, type KeptAges, keptAges } from './age.ts'
 import type { Clock } from './clock.ts'
 import { Problem } from './problem.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
-/** How long an answer is kept. The promise to clients is "at least 24 h". */
+/** How long an answer is kept, by the file's age (see age.ts). The promise to clients is "at least 24 h". */
 export const IDEMPOTENCY_RETENTION_MS = 25 * 60 * 60 * 1000
 
+/** To be applied after `ageMigrations`. */
 export const idempotencyMigrations: readonly Migration[] = [
   {
     name: 'idempotency/1',
@@ -29,6 +31,14 @@ export const idempotencyMigrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);`,
   },
+  {
+    // When it is purged is measured by the file's age; created_at is for people.
+    name: 'idempotency-age/1',
+    sql: `
+      DROP INDEX idempotency_keys_created_at;
+      ALTER TABLE idempotency_keys ADD COLUMN created_age INTEGER NOT NULL DEFAULT 0;
+      CREATE INDEX idempotency_keys_created_age ON idempotency_keys (created_age);`,
+  },
 ]
 
 export const idempotencyKeys = sqliteTable(
@@ -42,6 +52,7 @@ export const idempotencyKeys = sqliteTable(
     body: text('body').notNull(),
     location: text('location'),
     createdAt: integer('created_at').notNull(),
+    createdAge: integer('created_age').notNull(),
   },
   (t) => [primaryKey({ columns: [t.userId, t.route, t.key] })],
 )
@@ -84,12 +95,13 @@ export function idempotencyWrites(writer: Connection, clock: Clock) {
       body: p('body'),
       location: p('location'),
       createdAt: p('createdAt'),
+      createdAge: ageNow('retention'),
     })
     .prepare()
   const purge = db
     .delete(t)
     .where(
-      sql`(${t.userId}, ${t.route}, ${t.key}) IN (SELECT user_id, route, key FROM idempotency_keys WHERE created_at < ${p('before')} LIMIT ${p('limit')})`,
+      sql`(${t.userId}, ${t.route}, ${t.key}) IN (SELECT user_id, route, key FROM idempotency_keys WHERE created_age <= ${ageNow('retention')} - ${p('ageMs')} ORDER BY created_age LIMIT ${p('limit')})`,
     )
     .prepare()
 
@@ -123,10 +135,21 @@ export function idempotencyWrites(writer: Connection, clock: Clock) {
       })
       return answer
     },
-    /** Deletes up to `limit` answers that are no longer promised; returns how many. */
-    purge: (limit: number): number => purge.run({ before: clock.now() - IDEMPOTENCY_RETENTION_MS, limit }).changes,
+    /** Deletes up to `limit` answers older than `ageMs` by the file's age, oldest first; returns how many. */
+    purge: (ageMs: number, limit: number): number => purge.run({ ageMs, limit }).changes,
   }
 }
+
+export const idempotencyReads = (reader: Connection): KeptAges =>
+  keptAges(reader, 'idempotency_keys', 'created_age', 'created_age')
+
+/** What the clean-up has to know: how long answers are kept, and how they are deleted. */
+export const keptAnswers = (ages: KeptAges) => ({
+  ages,
+  forMs: IDEMPOTENCY_RETENTION_MS,
+  purge: (tx: { idempotency: ReturnType<typeof idempotencyWrites> }, ageMs: number, limit: number): number =>
+    tx.idempotency.purge(ageMs, limit),
+})
 
 /** One text per body whatever the order of its fields: what "the same body" means. */
 const canonical = (body: object): string =>

@@ -23,11 +23,17 @@ export function parseUserId(header: string | string[]): string {
   return header
 }
 
+/** One URL is another document for each user: said to every cache, beside `no-store`. */
+export function varyByUser(reply: FastifyReply): void {
+  reply.header('vary', 'X-User-Id')
+}
+
 /**
  * Route option `onRequest: identify`: sets request.userId. onRequest comes before the body is read, so a bad identity
  * is answered before a bad body. Missing or empty: 401 user_id_required. Malformed or repeated: 400 user_id_invalid.
  */
-export function identify(request: FastifyRequest, _reply: FastifyReply, done: HookHandlerDoneFunction): void {
+export function identify(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  varyByUser(reply)
   const header = request.headers['x-user-id']
   if (header === undefined || header === '') throw new Problem('user_id_required')
   request.userId = parseUserId(header)
@@ -38,7 +44,8 @@ export function identify(request: FastifyRequest, _reply: FastifyReply, done: Ho
  * Like identify, but the header may be absent (request.userId is '' then). Present and empty is 400 user_id_invalid:
  * it is a broken client, and taking it for absent would register a new user on each try.
  */
-export function optionalIdentity(request: FastifyRequest, _reply: FastifyReply, done: HookHandlerDoneFunction): void {
+export function optionalIdentity(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  varyByUser(reply)
   const header = request.headers['x-user-id']
   if (header !== undefined) request.userId = parseUserId(header)
   done()

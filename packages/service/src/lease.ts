@@ -1,10 +1,15 @@
 /**
  * The lease: of the instances that share a file, one does the relaying, sweeping, mailing and cleaning up.
  *
- * It lives in the file. The holder moves a counter; whoever has seen the counter stand still for 1 s of its own
- * monotonic clock may take the lease over, so no two clocks are ever compared. A holder that was stopped and wakes up
- * is fenced: what it records, it records under `assertHeld` in the same transaction.
+ * Who holds it stands in the file. That the holder lives shows in a small file beside it, the pulse: whoever has seen the
+ * pulse stand still for 1 s of its own monotonic clock may take the lease over, so no two clocks are ever compared. A
+ * holder that was stopped and wakes up is fenced: what it records, it records under `assertHeld` in the same transaction.
+ *
+ * The pulse is not in the database because it need not be durable: processes that share a file share its page cache, and
+ * after a power cut nobody is left to be compared with. A beat there overwrites one cached page, which the system writes
+ * back twice a minute; as a commit it was a page in the WAL, an fsync and a checkpoint, five times a second for ever.
  */
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
@@ -12,9 +17,9 @@ import type { Clock } from './clock.ts'
 import type { Connection, Migration } from './sqlite.ts'
 import { isStorageError } from './storage-error.ts'
 
-/** Free when its counter has stood still for this long. */
+/** Free when its holder's pulse has stood still for this long. */
 export const LEASE_EXPIRES_MS = 1_000
-/** The holder moves the counter, and the others look at it, this often. */
+/** The holder beats, and the others look, this often. */
 export const LEASE_TICK_MS = 200
 /** The holder stops acting on its own when it could not renew for this long: before anybody else may start. */
 const LEASE_TRUSTED_MS = 800
@@ -35,6 +40,7 @@ export const leaseMigrations: readonly Migration[] = [
 const lease = sqliteTable('lease', {
   id: integer('id').primaryKey(),
   holder: text('holder'),
+  /** How often the lease has changed hands. */
   counter: integer('counter').notNull(),
 })
 
@@ -45,13 +51,41 @@ export class LeaseLost extends Error {
   }
 }
 
+/** Beside the database's file; made by the first beat. Its content means nothing, only that it moves. */
+const pulseFile = (db: Connection): string => `${db.name}-pulse`
+
+/** Whether the others can see it. Never truncates: they would see that as a beat, and the system would write more. */
+function beat(file: string, count: number): boolean {
+  try {
+    const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT, 0o644)
+    try {
+      writeSync(fd, String(count % 1e8).padStart(8, '0'), 0)
+    } finally {
+      closeSync(fd)
+    }
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Undefined when it cannot be seen just now (no file descriptor is left, say): that is no sign of death. */
+function pulseOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch (error) {
+    return (error as { code?: unknown }).code === 'ENOENT' ? '' : undefined
+  }
+}
+
 export type LeaseWrites = ReturnType<typeof leaseWrites>
 export function leaseWrites(writer: Connection, holder: string) {
   const db = drizzle(writer)
   const p = sql.placeholder
   const mine = eq(lease.holder, holder)
   const next = { counter: sql`${lease.counter} + 1` }
-  const renew = db.update(lease).set(next).where(mine).prepare()
+  const pulse = pulseFile(writer)
+  let beats = 0
   const take = db
     .update(lease)
     .set({ ...next, holder })
@@ -64,7 +98,15 @@ export function leaseWrites(writer: Connection, holder: string) {
     .prepare()
   const held = db.select({ id: lease.id }).from(lease).where(mine).prepare()
   return {
-    renew: (): boolean => renew.run().changes === 1,
+    /**
+     * Shows the others that the holder lives, if it still is the holder and they can see it; changes nothing in the
+     * database. The write lock, which every write has, keeps anybody from taking the lease in between.
+     */
+    renew(): boolean {
+      if (!held.get()) return false
+      beats += 1
+      return beat(pulse, beats)
+    },
     /** Takes the lease if its counter is still the observed one. */
     take: (counter: number): boolean => take.run({ counter }).changes === 1,
     release: (): void => void release.run(),
@@ -77,7 +119,13 @@ export function leaseWrites(writer: Connection, holder: string) {
 
 export function leaseReads(reader: Connection) {
   const current = drizzle(reader).select().from(lease).where(eq(lease.id, 1)).prepare()
-  return { current: () => current.get() as { holder: string | null; counter: number } }
+  const pulse = pulseFile(reader)
+  return {
+    current(): { holder: string | null; counter: number; pulse: string | undefined } {
+      const { holder, counter } = current.get() as { holder: string | null; counter: number }
+      return { holder, counter, pulse: pulseOf(pulse) }
+    },
+  }
 }
 
 export interface Lease {
@@ -99,13 +147,13 @@ export function createLease(options: {
   const stopping = new AbortController()
   const listeners: (() => void)[] = []
   let renewedAt = Number.NEGATIVE_INFINITY
-  let seen = { counter: -1, since: 0 }
+  let seen: { counter: number; pulse: string | undefined; since: number } = { counter: -1, pulse: '', since: 0 }
   let loop: Promise<void> | undefined
 
   const held = () => !stopping.signal.aborted && clock.monotonic() - renewedAt < LEASE_TRUSTED_MS
 
   async function tick(): Promise<void> {
-    // Taken before the write: the others may have seen the old counter from this moment on.
+    // Taken before the write: the others may have seen the old pulse from this moment on.
     const now = clock.monotonic()
     let wasHeld: boolean
     if (renewedAt > Number.NEGATIVE_INFINITY) {
@@ -114,9 +162,10 @@ export function createLease(options: {
       wasHeld = held()
       renewedAt = renewed ? now : Number.NEGATIVE_INFINITY
     } else {
-      const { holder, counter } = read.current()
+      const { holder, counter, pulse } = read.current()
       // The time after the read: a pause in between (SIGSTOP, a suspended machine) must not count as a standstill.
-      if (counter !== seen.counter) seen = { counter, since: clock.monotonic() }
+      const moved = counter !== seen.counter || pulse !== seen.pulse
+      if (moved || pulse === undefined) seen = { counter, pulse, since: clock.monotonic() }
       wasHeld = false
       if (holder === null || now - seen.since >= LEASE_EXPIRES_MS) {
         if (await write((tx) => tx.lease.take(counter))) renewedAt = now

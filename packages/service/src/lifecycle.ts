@@ -27,6 +27,8 @@ export interface ServiceOptions {
     port: number
     /** The variable to name when the port cannot be used, such as ORDERS_PORT. */
     variable: string
+    /** The variable that `host` comes from; SERVICES_HOST for everything but the gateway. */
+    hostVariable?: 'HOST' | 'SERVICES_HOST'
   }
   /** Run one after another once the last request is finished, such as consumers, then NATS, then the database. */
   closers: readonly Closer[]
@@ -92,24 +94,29 @@ export async function runService({ app, logger, listen, closers }: ServiceOption
 
   const url = await bind(app, listen)
   logger.info({ url }, 'listening')
+  if (listen.hostVariable !== 'HOST' && process.env.HOST && process.env.HOST !== listen.host) {
+    logger.warn(`HOST is for the gateway alone; this listens on ${listen.host} until SERVICES_HOST says otherwise`)
+  }
   logger.flush() // whoever waits for this line must not wait for the buffer to fill
   return url
 }
 
-async function bind(app: App, { host, port, variable }: ServiceOptions['listen']): Promise<string> {
+async function bind(app: App, listen: ServiceOptions['listen']): Promise<string> {
+  const { host, port, variable, hostVariable = 'SERVICES_HOST' } = listen
   try {
     return await app.listen({ host, port } satisfies ListenOptions)
   } catch (error) {
     const advice = listenAdvice[(error as NodeJS.ErrnoException).code ?? '']
     if (advice === undefined) throw error
-    process.stderr.write(`Cannot listen on ${host}:${port}: ${advice(variable)}\n`)
+    process.stderr.write(`Cannot listen on ${host}:${port}: ${advice(variable, hostVariable)}\n`)
     process.exit(1)
   }
 }
 
-const listenAdvice: Readonly<Record<string, (variable: string) => string>> = {
+const listenAdvice: Readonly<Record<string, (variable: string, hostVariable: string) => string>> = {
   EADDRINUSE: (variable) => `the port is in use. Stop the program that uses it, or set ${variable} to another port.`,
   EACCES: (variable) => `this user may not use the port. Set ${variable} to a port above 1023.`,
-  EADDRNOTAVAIL: () => 'this machine does not have the address. Set HOST to one that it has, such as 127.0.0.1.',
-  ENOTFOUND: () => 'the host name is not known. Set HOST to an address of this machine, such as 127.0.0.1.',
+  EADDRNOTAVAIL: (_, host) =>
+    `this machine does not have the address. Set ${host} to one that it has, such as 127.0.0.1.`,
+  ENOTFOUND: (_, host) => `the host name is not known. Set ${host} to an address of this machine, such as 127.0.0.1.`,
 }

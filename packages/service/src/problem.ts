@@ -22,7 +22,7 @@ export const problemCodes = {
   body_too_large: define(413, 'The body is over 16 KiB. Send a smaller one.'),
   content_type_unsupported: define(415, 'Send the body as JSON, with Content-Type: application/json.'),
   route_not_found: define(404, 'There is no such method and path. The routes are listed at /docs/.'),
-  rate_limited: define(429, 'Too many requests of this user. Wait as long as Retry-After says (in seconds).'),
+  rate_limited: define(429, 'Too many requests. Wait as long as Retry-After says (in seconds).'),
   idempotency_key_invalid: define(400, 'Send Idempotency-Key once, with 1 to 255 printable ASCII characters.'),
   idempotency_key_reused: define(
     422,
@@ -41,8 +41,11 @@ export const problemCodes = {
   replay_failed: define(409, 'The message failed again. Mend what its error names, then replay it, or discard it.'),
   dead_letter_not_found: define(404, 'There is no such dead letter. GET /admin/dead-letters lists them.'),
   upgrade_required: define(426, 'This path is a WebSocket. Connect with a WebSocket client.'),
+  host_forbidden: define(403, 'The host of this address is not one of the system’s own. Add it to ALLOWED_HOSTS.'),
   origin_forbidden: define(403, 'Pages of this origin may not connect. Add the origin to ALLOWED_ORIGINS.'),
   request_malformed: define(400, 'This is not a well-formed HTTP/1.1 request.'),
+  precondition_failed: define(412, 'The file is not as If-Match or If-Unmodified-Since wants it.'),
+  range_not_satisfiable: define(416, 'The file has no such bytes as Range asks for.'),
   request_timeout: define(408, 'The request did not arrive in time. Send it again.'),
   headers_too_large: define(431, 'The request headers are too large. Send fewer or shorter ones.'),
   internal_error: define(500, 'Something went wrong on our side. Try again; if it stays, report the requestId.'),
@@ -74,6 +77,9 @@ export interface ProblemOptions {
 }
 
 export const PROBLEM_TYPE = 'application/problem+json'
+
+/** With every answer that a route does not say better of: nobody keeps it, and nobody takes it for another type. */
+export const SAFE_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } as const
 
 /** Throw it anywhere in a request: the error handler answers it. `detail` goes to the client, `cause` to the log. */
 export class Problem extends Error {
@@ -118,6 +124,14 @@ const fastifyCodes: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_NOT_FOUND: 'route_not_found',
 }
 
+/** Errors of plugins and of Node that call themselves the client's doing; other 4xx are request_malformed. */
+const statusProblems: Readonly<Record<number, ProblemCode>> = {
+  403: 'route_not_found', // a path that leads out of a folder of files
+  404: 'route_not_found',
+  412: 'precondition_failed',
+  416: 'range_not_satisfiable',
+}
+
 /** Any error as a Problem. What is not known here becomes internal_error and tells the client nothing. */
 export function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error
@@ -131,8 +145,10 @@ export function toProblem(error: unknown, request: FastifyRequest): Problem {
   const known = code === undefined ? undefined : fastifyCodes[code]
   if (known) return new Problem(known, { cause: error })
   if (isStorageError(error)) return new Problem('store_unavailable', { cause: error })
-  // The request's stream broke while its body was read (Fastify marks that 400); nobody is left to read this answer.
-  if (statusCode === 400) return new Problem('request_malformed', { cause: error })
+  // Also when the request's stream broke while its body was read (Fastify marks that 400): nobody reads this answer then.
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Problem(statusProblems[statusCode] ?? 'request_malformed', { cause: error })
+  }
   return new Problem('internal_error', { cause: error })
 }
 
@@ -158,6 +174,7 @@ export function handleNotFound(request: FastifyRequest, reply: FastifyReply): vo
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
   reply
     .code(problem.status)
+    .headers(SAFE_HEADERS) // again: where Fastify itself refuses, no hook has run
     .headers(problem.headers)
     .header('content-type', PROBLEM_TYPE)
     // As bytes: to JSON text Fastify would append a charset, which the media type does not have (RFC 9457 §6.1).

@@ -69,9 +69,12 @@ function parsing(validate: ValidateFunction): ValidateFunction {
   return wrapper as unknown as ValidateFunction
 }
 
-/** Text as the value of a schema's type; text that is no such value is returned as it is, for validation to refuse. */
+/**
+ * Text as the value of a schema's type; text that is no such value is returned as it is, for validation to refuse. An
+ * integer has one way to be written: no "+5", "05", "5.0" or "1e1", and none that a double would round.
+ */
 export function fromText(schema: { type?: string }, text: string): unknown {
-  if (schema.type === 'integer') return /^-?\d{1,16}$/.test(text) ? Number(text) : text
+  if (schema.type === 'integer') return /^(0|-?[1-9]\d{0,15})$/.test(text) && Number.isSafeInteger(+text) ? +text : text
   if (schema.type === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
   if (schema.type === 'boolean') return text === 'true' || (text === 'false' ? false : text)
   return text

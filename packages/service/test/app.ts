@@ -57,7 +57,9 @@ export async function testApp(options: Partial<HttpOptions> = {}) {
     }),
   )
   app.post('/accounts', { onRequest: identify, schema: { body: noBody } }, async () => ({ opened: true }))
-  app.post('/users', { onRequest: optionalIdentity }, async ({ userId }) => ({ userId }))
+  app.post('/users', { onRequest: optionalIdentity, config: { limitAddress: true } }, async ({ userId }) => ({
+    userId,
+  }))
   app.get('/throw/:what', async (request) => {
     const { what } = request.params as { what: string }
     if (what === 'problem') throw new Problem('order_not_found')

@@ -14,12 +14,14 @@ const schema = Type.Object({
 
 t.test('defaults, and empty variables count as unset', async (t) => {
   t.strictSame(loadConfig(schema, { ORDERS_PORT: '', NATS_URL: '' }), {
-    HOST: '127.0.0.1',
+    SERVICES_HOST: '127.0.0.1',
     INSTANCE: 1,
     DATA_DIR: '.data',
     NATS_URL: 'nats://127.0.0.1:4222',
     CURRENCY: 'RUB',
     LOG_LEVEL: 'info',
+    ALLOWED_HOSTS: [],
+    PROXIES_IN_FRONT: 0,
     RATE_LIMIT_PER_MINUTE: 0,
     ORDERS_PORT: 3001,
     FAST: false,
@@ -60,13 +62,23 @@ t.test('every bad variable is named, with what is expected and what was given', 
   t.strictSame(problems, [
     'INSTANCE must be an integer from 1 to 100, but is "0x1"',
     'NATS_URL must be a NATS URL such as nats://127.0.0.1:4222 (several: comma-separated), but is "http://***@broker:4222"',
-    'CURRENCY must be an ISO 4217 code such as RUB, but is "rubles"',
+    'CURRENCY must be the ISO 4217 code of a currency with a minor unit, such as RUB, but is "rubles"',
     'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, but is "loud"',
     'ORDERS_PORT must be an integer from 1 to 65535, but is "70000"',
     'FAST must be true or false, but is "yes"',
     'API_SECRET must be 8 small letters, but is (hidden)',
   ])
   t.notMatch(message, /hunter2/)
+})
+
+t.test('CURRENCY is one with a minor unit', async (t) => {
+  for (const code of ['RUB', 'HUF', 'JPY', 'KWD', 'CLF']) t.equal(loadConfig(schema, { CURRENCY: code }).CURRENCY, code)
+  for (const code of ['XXX', 'XTS', 'XAU', 'XDR', 'ABC', 'RUBX', ' RUB']) {
+    t.throws(
+      () => loadConfig(schema, { CURRENCY: code }),
+      new RegExp(`CURRENCY must be the ISO 4217 code .*"${code}"$`),
+    )
+  }
 })
 
 t.test('a required variable without default', async (t) => {

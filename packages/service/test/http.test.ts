@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import t from 'tap'
 import { Type } from 'typebox'
+import { createMetrics } from '../src/metrics.ts'
 import { ada, adaJson, testApp } from './app.ts'
 
 const order = (fields: string) => `{"amount":1,"description":"hat"${fields}}`
@@ -17,7 +18,9 @@ t.test('bodies referenced with ref() are validated strictly', async (t) => {
     t.equal(response.statusCode, 201, `amount ${amount} is taken`)
     t.equal(response.json().amount, Number(amount))
   }
-  for (const amount of ['1e400', 'true', '"5"', '[5]', 'null', '1.5', '0', '-1', '1000000000001', '{}']) {
+  const wrong = ['true', '"5"', '[5]', 'null', '1.5', '0', '-1', '1000000000001', '{}']
+  const inexact = ['1e400', '1e-400', '999999999999.99999', '1.0000000000000000001', '9007199254740993']
+  for (const amount of [...wrong, ...inexact]) {
     const response = await post(`{"amount":${amount},"description":"hat"}`)
     t.match(response.json(), { status: 400, code: 'validation_failed', errors: [{ path: '/amount' }] }, amount)
   }
@@ -54,6 +57,9 @@ t.test('bodies that are no JSON, too large, of another type, or missing', async 
     (await app.inject({ method: 'POST', url: '/orders', headers, ...(payload !== undefined && { payload }) })).json()
 
   t.match(await post(adaJson, '{"amount":'), { status: 400, code: 'body_invalid_json' })
+  for (const doubled of [order(',"amount":4262'), order(',"\\u0061mount":4262'), order(',"x":[{"y":1,"y":1}]')]) {
+    t.match(await post(adaJson, doubled), { status: 400, code: 'body_invalid_json', detail: /twice/ }, doubled)
+  }
   t.match(await post(adaJson, ''), { status: 400, code: 'body_invalid_json' }, 'announced as JSON, but empty')
   t.match(await post(ada), { status: 400, code: 'validation_failed', errors: [{ path: '' }] }, 'no body at all')
   const brokenUtf8 = Buffer.concat([Buffer.from('{"amount":1,"description":"'), Buffer.from([0xff]), Buffer.from('"}')])
@@ -113,6 +119,12 @@ t.test('queries are parsed and validated', async (t) => {
     ['limit=%205', '/query/limit', 'must be an integer'],
     ['limit=0x10', '/query/limit', 'must be an integer'],
     ['limit=1e1', '/query/limit', 'must be an integer'],
+    ['limit=%2B5', '/query/limit', 'must be an integer'],
+    ['limit=05', '/query/limit', 'must be an integer'],
+    ['limit=5.0', '/query/limit', 'must be an integer'],
+    ['limit=-0', '/query/limit', 'must be an integer'],
+    ['limit=9007199254740993', '/query/limit', 'must be an integer'],
+    ['limit[]=5', '/query/limit[]', 'is not a known parameter'],
     ['limit=1.5', '/query/limit', 'must be an integer'],
     ['limit=1&limit=2', '/query/limit', 'must be an integer'],
     ['limit=0', '/query/limit', 'must be at least 1'],
@@ -230,3 +242,80 @@ t.test('what is not HTTP is answered with a problem too', async (t) => {
   const long = `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`
   t.match(await send(long), /^HTTP\/1.1 431 [\s\S]*headers_too_large/)
 })
+
+t.test('no answer is kept by a cache, or taken for another type', async (t) => {
+  const docs = { title: 'orders-service', description: 'Orders.', version: '1.2.3' }
+  const health = { store: () => true, nats: () => true }
+  const { app } = await testApp({ docs, health, metrics: createMetrics() })
+  t.teardown(() => app.close())
+  const personal = { 'cache-control': 'no-store', vary: 'X-User-Id', 'x-content-type-options': 'nosniff' }
+  t.match((await app.inject({ url: '/orders', headers: ada })).headers, personal, '200')
+  t.match((await app.inject({ url: '/orders?limit=0', headers: ada })).headers, personal, '400')
+  t.match((await app.inject('/orders')).headers, personal, '401')
+  t.match(
+    (await app.inject({ method: 'POST', url: '/orders', headers: adaJson, payload: order('') })).headers,
+    personal,
+  )
+  t.match((await app.inject({ method: 'POST', url: '/users' })).headers, personal, 'also where the user is optional')
+
+  const { vary: _, ...everywhere } = personal
+  for (const url of [
+    '/nowhere',
+    '/%zz',
+    '/health/live',
+    '/health/ready',
+    '/metrics',
+    '/docs/',
+    '/docs/json',
+    '/throw/x',
+  ]) {
+    t.match((await app.inject(url)).headers, everywhere, url)
+  }
+  for (const url of ['/docs', '/docs/', '/docs/json', '/docs/static/swagger-ui.css', '/docs/nothing']) {
+    const { headers } = await app.inject(url)
+    t.equal(headers['x-content-type-options'], 'nosniff', url)
+    t.match(
+      headers['content-security-policy'],
+      /^default-src 'none';.*script-src 'self';.*frame-ancestors 'none'$/,
+      url,
+    )
+    t.notMatch(headers['content-security-policy'], /unsafe|\*|https?:/)
+  }
+
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const malformed = await rawAnswer(port, 'GET / HTTP/1.1\r\nHost: a\r\nbroken\r\n\r\n')
+  t.match(malformed, /^HTTP\/1\.1 400 .*cache-control: no-store\r\nx-content-type-options: nosniff\r\n/s)
+})
+
+t.test('fields that must not be doubled', async (t) => {
+  const { app } = await testApp()
+  t.teardown(() => app.close())
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const body = order('')
+  for (const doubled of [
+    'Host: a\r\nHost: a',
+    'Host: a\r\nhost: b',
+    'Host: a\r\nContent-Type: text/plain',
+    `Host: a\r\nContent-Length: ${body.length}`,
+    'Host: a\r\nX-User-Id: ada',
+  ]) {
+    const head = `POST /orders HTTP/1.1\r\nX-User-Id: ada\r\nContent-Type: application/json\r\n${doubled}\r\nConnection: close`
+    const answer = await rawAnswer(port, `${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    t.match(answer, /^HTTP\/1\.1 400 /, doubled)
+  }
+})
+
+/** Sends the text as it is; resolves with everything that comes until the connection ends. */
+async function rawAnswer(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', (data) => {
+    answer += data
+  })
+  socket.on('error', () => {})
+  socket.write(text)
+  await new Promise((resolve) => socket.once('close', resolve))
+  return answer
+}

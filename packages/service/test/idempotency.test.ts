@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { ageMigrations, ageWrites } from '../src/age.ts'
 import {
   type Answer,
   IDEMPOTENCY_RETENTION_MS,
@@ -24,8 +25,8 @@ function openKeys(t: Test, file = tempFile(t)) {
   const clock = manualClock(1_700_000_000_000)
   const store = openStore({
     file,
-    migrations: [...noteMigrations, ...idempotencyMigrations],
-    writes: (writer) => ({ ...noteWrites(writer), keys: idempotencyWrites(writer, clock) }),
+    migrations: [...noteMigrations, ...ageMigrations, ...idempotencyMigrations],
+    writes: (writer) => ({ ...noteWrites(writer), ages: ageWrites(writer), keys: idempotencyWrites(writer, clock) }),
     reads: (reader) => ({
       ...noteReads(reader),
       keys: () => reader.prepare('SELECT user_id, route, key FROM idempotency_keys').raw().all(),
@@ -145,18 +146,23 @@ t.test('of racing requests one has the effect, the others get its answer', async
   t.equal(one.store.read.counter(), 1)
 })
 
-t.test('an answer is kept for 25 h, then purged', async (t) => {
+t.test('an answer is purged by the age of the file, wherever the wall clock is set', async (t) => {
   const { clock, store, place } = openKeys(t)
-  const purge = () => store.write((tx) => tx.keys.purge(100))
+  const purge = () => store.write((tx) => tx.keys.purge(IDEMPOTENCY_RETENTION_MS, 100))
+  const age = (ms: number) => store.write((tx) => tx.ages.add('retention', ms))
   await place()
-  clock.advance(HOUR_MS)
+  await age(HOUR_MS)
   await place({ key: 'k2' })
-  clock.advance(23 * HOUR_MS)
+  for (const hours of [26, -52, 26, 1, -2, 1]) {
+    clock.advance(hours * HOUR_MS)
+    t.equal(await purge(), 0, `the wall clock is set by ${hours} h`)
+  }
+  await age(23 * HOUR_MS)
   t.equal(await purge(), 0)
   t.strictSame(await place(), replay, 'after 24 h')
-  clock.advance(IDEMPOTENCY_RETENTION_MS - 24 * HOUR_MS)
-  t.equal(await purge(), 0, 'at 25 h')
-  clock.advance(1)
+  await age(IDEMPOTENCY_RETENTION_MS - 24 * HOUR_MS - 1)
+  t.equal(await purge(), 0, 'just before 25 h')
+  await age(1)
   t.equal(await purge(), 1, 'after 25 h')
   t.strictSame(store.read.keys(), [['ada', 'POST /orders', 'k2']])
   t.match(await place({ body: { amount: 1 } }), { status: 201, body: { order: 3 } }, 'the key is free')

@@ -1,3 +1,4 @@
+import { mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { systemClock } from '../src/clock.ts'
@@ -21,6 +22,38 @@ t.test('of three, one holds the lease from the start, and keeps it', async (t) =
   for (const other of all.filter((c) => c !== first)) {
     t.ok((await rejection(other.store.write((tx) => tx.lease.assertHeld()))) instanceof LeaseLost)
   }
+})
+
+t.test('a lease that stays in its hands changes nothing in the database, alone or watched', async (t) => {
+  for (const clocks of [[{}], [{}, {}, {}]]) {
+    const { file, holder, pass } = await contenders(t, clocks)
+    const outside = new Database(file, { readonly: true })
+    t.teardown(() => outside.close())
+    /** Moves with every commit of others that changed a page, and only with those. */
+    const version = () => outside.pragma('data_version', { simple: true })
+    const first = holder()
+    const before = { version: version(), wal: statSync(`${file}-wal`).size }
+    t.strictSame(await pass(60_000), { most: 1, order: [first.name] })
+    t.strictSame({ version: version(), wal: statSync(`${file}-wal`).size }, before, `${clocks.length} on the file`)
+    await first.store.write((tx) => tx.add('a write'))
+    t.not(version(), before.version, 'which a write shows in')
+  }
+})
+
+t.test('the pulse: deleted, it is made anew; one that cannot be written or read shows nobody as dead', async (t) => {
+  const { file, holder, holders, pass } = await contenders(t)
+  await pass(1_000)
+  const first = holder()
+  const pulse = `${file}-pulse`
+  rmSync(pulse)
+  t.strictSame(await pass(5_000), { most: 1, order: [first.name] }, 'deleted')
+  rmSync(pulse)
+  mkdirSync(pulse)
+  t.strictSame((await pass(5_000)).most, 1, 'a folder in its place')
+  t.strictSame(holders(), [], 'nobody acts whom the others cannot see')
+  rmdirSync(pulse)
+  t.equal((await pass(5_000)).most, 1)
+  t.equal(holders().length, 1, 'one of them goes on')
 })
 
 t.test('when the holder stops, another takes over after 1 s; the old one is fenced when it wakes', async (t) => {

@@ -1,16 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 
 type Line = Record<string, unknown>
 
 /** Starts the fixture as a real process. */
-function start(t: { teardown: (fn: () => unknown) => void }, port = 0, trouble = '') {
+function start(t: { teardown: (fn: () => unknown) => void }, port = 0, trouble = '', env: NodeJS.ProcessEnv = {}) {
   const file = new URL('./fixtures/service.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, [file, String(port), trouble], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [file, String(port), trouble], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const lines: Line[] = []
   let stderr = ''
@@ -98,6 +104,35 @@ t.test('a shutdown that hangs exits 1 and says where', async (t) => {
   const { code, lines } = await service.closed
   t.equal(code, 1)
   t.match(lines.at(-1), { level: 'error', msg: 'shutdown hangs, exiting', step: 'store', ms: 7500 })
+})
+
+t.test("a service that is told HOST, which is the gateway's, says where it listens instead", async (t) => {
+  const service = start(t, 0, '', { HOST: '0.0.0.0' })
+  const message = 'HOST is for the gateway alone; this listens on 127.0.0.1 until SERVICES_HOST says otherwise'
+  t.match(await service.logged(message), { level: 'warn' })
+  t.match(await service.logged('listening'), { url: /^http:\/\/127\.0\.0\.1:/ })
+})
+
+t.test('a log that nobody reads does not hold the shutdown', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'unread-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const stdout = openSync(pipe, 'r+') // its reader too, who does not read
+  t.teardown(() => closeSync(stdout))
+  const free = createServer().listen(0, '127.0.0.1')
+  await once(free, 'listening')
+  const { port } = free.address() as AddressInfo
+  await new Promise((resolve) => free.close(resolve))
+  const file = new URL('./fixtures/service.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [file, `${port}`, 'flood'], { stdio: ['ignore', stdout, 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const agent = new Agent()
+  const live = () => fetchOver(agent, `http://127.0.0.1:${port}/health/live`).catch(() => undefined)
+  while ((await live()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+  t.match(await live(), { status: 404 }, 'it answers') // the fixture has no health
+  child.kill('SIGTERM')
+  t.strictSame(await once(child, 'exit'), [0, null], 'every step was taken in time, and it ended')
 })
 
 t.test('uncaught errors are logged and exit 1', async (t) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
-import { idempotencyMigrations, idempotencyWrites } from '@checkout/service/idempotency.ts'
+import { idempotencyMigrations, idempotencyReads, idempotencyWrites } from '@checkout/service/idempotency.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
 import { accountReads, accountWrites } from './accounts.ts'
@@ -26,6 +26,7 @@ export function openPaymentsStore({ dataDir, clock, newId }: { dataDir: string; 
     }),
     reads: (reader: Connection) => ({
       ...messagingReads(reader, clock),
+      idempotency: idempotencyReads(reader),
       accounts: accountReads(reader),
       ledger: ledgerReads(reader),
       decisions: decisionReads(reader),

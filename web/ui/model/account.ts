@@ -1,4 +1,5 @@
 /** The user's account: balance, ledger, and the movements of money that the user makes. */
+import { isCurrency } from '@checkout/contracts/currencies.ts'
 import type { Account, LedgerEntry } from '@checkout/contracts/http.ts'
 import { computed, effect, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
@@ -205,7 +206,7 @@ const toAttempt = ({ key, input, state, problem }: Pending<Movement>): MoneyAtte
   ...(problem && { problem }),
 })
 
-const asCurrency = (value: unknown) => (typeof value === 'string' && /^[A-Z]{3}$/.test(value) ? value : undefined)
+const asCurrency = (value: unknown) => (typeof value === 'string' && isCurrency(value) ? value : undefined)
 
 function toMovement(value: unknown): Movement | undefined {
   const { kind, amount } = fieldsOf(value)

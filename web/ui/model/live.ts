@@ -26,6 +26,10 @@ const BACKOFF_FIRST_MS = 250
 const BACKOFF_MAX_MS = 10_000
 /** Service restarts, too slow a reader: the next instance, or a fresh start, is there already. */
 const AT_ONCE = new Set([1012, 1013])
+/** The user has more tabs open than the service keeps connections: a new one at once would cost another tab its own. */
+const CROWDED = 1008
+/** Until then the tab polls; half of it at least. */
+const CROWDED_MS = 5 * 60_000
 /** After that many failures in a row "at once" would be hammering. */
 const AT_ONCE_MAX = 3
 /** A connection that held this long was a good one: the next failure counts as the first. */
@@ -132,6 +136,10 @@ export function createLive({ platform, api, store, visits }: LiveDeps): OwnLive 
       const failures = heldMs >= STABLE_MS ? 0 : (facts.peek()?.failures ?? 0)
       const atOnce = readyAt !== undefined && AT_ONCE.has(code) && failures < AT_ONCE_MAX
       lost(failures + 1)
+      if (code === CROWDED) {
+        pollIn(0)
+        return connectIn(CROWDED_MS * (0.5 + platform.random() / 2))
+      }
       connectIn(platform.random() * (atOnce ? BACKOFF_FIRST_MS : backoff(failures)))
     }
 

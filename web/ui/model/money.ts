@@ -3,6 +3,7 @@
  * amount ever passes through a float.
  */
 
+import { currencyFormat, decimalOf, digitsOf } from '@checkout/contracts/currencies.ts'
 import type { Language } from './translate.ts'
 
 /** The most that one operation may move, in minor units (packages/contracts/src/values.ts). */
@@ -17,22 +18,33 @@ export type Parsed = { ok: true; minor: number } | { ok: false; message: string 
  */
 export function parseAmount(text: string, currency: string, language: Language): Parsed {
   const digits = digitsOf(currency)
-  const bare = text
-    .replace(/\p{Sc}/gu, '')
-    .replace(new RegExp(`^\\s*${currency}|${currency}\\s*$`, 'i'), '')
-    .trim()
+  const bare = withoutCurrency(text, currency, language)
   if (bare === '') return { ok: false, message: 'must not be empty' }
   const parts = split(bare, language)
-  if (!parts) return { ok: false, message: `must be an amount such as ${toDecimal(1499 * 10 ** digits, digits)}` }
+  if (!parts) return { ok: false, message: `must be an amount such as ${decimalOf(1499 * 10 ** digits, currency)}` }
   if (parts.fraction.length > digits) {
     return { ok: false, message: digits === 0 ? 'must be a whole number' : `must have at most ${digits} decimals` }
   }
   const minor = (parts.whole + parts.fraction.padEnd(digits, '0')).replace(/^0+/, '')
-  if (parts.negative || minor === '') return { ok: false, message: `must be at least ${toDecimal(1, digits)}` }
+  if (parts.negative || minor === '') return { ok: false, message: `must be at least ${decimalOf(1, currency)}` }
   if (minor.length > String(MAX_AMOUNT).length || Number(minor) > MAX_AMOUNT) {
-    return { ok: false, message: `must be at most ${toDecimal(MAX_AMOUNT, digits)}` }
+    return { ok: false, message: `must be at most ${decimalOf(MAX_AMOUNT, currency)}` }
   }
   return { ok: true, minor: Number(minor) }
+}
+
+/** The text without what the language writes for the currency ("Ft", "F CFA"), its code, or any currency's symbol. */
+function withoutCurrency(text: string, currency: string, language: Language): string {
+  const parts = formatOf(language, currency, false)?.formatToParts(0) ?? []
+  const written = parts.find(({ type }) => type === 'currency')?.value ?? currency
+  const names = [written, currency]
+    .map((name) => name.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&').replace(/\s/g, '\\s'))
+    .join('|')
+  return text
+    .trim()
+    .replace(new RegExp(`^([-−+]?)(?:${names})|(?:${names})$`, 'iu'), '$1')
+    .replace(/\p{Sc}/gu, '')
+    .trim()
 }
 
 /** Thousands in groups: by spaces (of any width) or apostrophes, or by the separator that is not the decimal one. */
@@ -74,7 +86,7 @@ function splitLone(
 
 /** `149900` minor units of RUB: "₽1,499.00" in English, "1 499,00 ₽" in Russian. `signed` also shows a plus. */
 export function formatMoney(minor: number, currency: string, language: string, signed = false): string {
-  const decimal = toDecimal(minor, digitsOf(currency))
+  const decimal = decimalOf(minor, currency)
   const format = formatOf(language, currency, signed)
   // Given as text, Intl formats it exactly (ECMA-402, Intl mathematical values).
   return format ? format.format(decimal as Intl.StringNumericLiteral) : `${decimal} ${currency}`.trim()
@@ -92,23 +104,11 @@ function makeFormat(language: string, currency: string, signed: boolean): Intl.N
   try {
     const signDisplay = signed ? 'exceptZero' : 'auto'
     return new Intl.NumberFormat(language, {
-      style: 'currency',
-      currency,
+      ...currencyFormat(currency),
       currencyDisplay: 'narrowSymbol',
       signDisplay,
     })
   } catch {
     return undefined // not a currency code
   }
-}
-
-/** How many digits a currency has behind its separator: RUB 2, JPY 0, KWD 3. */
-export const digitsOf = (currency: string): number =>
-  formatOf('en', currency, false)?.resolvedOptions().maximumFractionDigits ?? 2
-
-/** Minor units as a decimal number in text: 149900 with 2 digits is "1499.00". */
-function toDecimal(minor: number, digits: number): string {
-  const sign = minor < 0 ? '-' : ''
-  const text = String(Math.abs(minor)).padStart(digits + 1, '0')
-  return sign + (digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`)
 }

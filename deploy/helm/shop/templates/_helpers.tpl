@@ -20,6 +20,16 @@ made of it (<full name>-notifications-0, with a hash behind it) is still a DNS l
 {{- end }}
 {{- end }}
 
+{{/* Each service has a volume of its own, so they are told which system they are. At most 64 characters; a namespace has no "_". */}}
+{{- define "shop.systemId" -}}
+{{- $id := default (printf "%s_%s" .Release.Namespace (.Release.Name | replace "." "-")) .Values.config.systemId }}
+{{- if gt (len $id) 64 }}
+{{- printf "%s-%s" (trunc 50 $id) (sha256sum $id | trunc 12) }}
+{{- else }}
+{{- $id }}
+{{- end }}
+{{- end }}
+
 {{- define "shop.chart" -}}
 {{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
@@ -57,6 +67,20 @@ payments: { image: payments-service, port: 3002 }
 notifications: { image: notifications-service, port: 3003 }
 web: { image: web, port: 3004 }
 gateway: { image: gateway, port: 8080 }
+{{- end }}
+
+{{/* What the Ingress publishes: the API, its documentation, and the files of the web UI. */}}
+{{- define "shop.publicPaths" -}}
+Prefix: [/users, /accounts, /orders, /notifications, /journeys, /status, /docs, /assets]
+Exact: [/, /index.html, /sw.js, /manifest.webmanifest, /icon.svg, /icon-192.png, /icon-512.png, /icon-maskable-512.png]
+{{- end }}
+
+{{/* The names under which the gateway is asked, for ALLOWED_HOSTS; addresses and localhost (port-forward) are always allowed. */}}
+{{- define "shop.hosts" -}}
+{{- $gateway := printf "%s-gateway" (include "shop.fullname" .) }}
+{{- $inside := printf "%s.%s" $gateway .Release.Namespace }}
+{{- $public := ternary (list .Values.ingress.host) list .Values.ingress.enabled }}
+{{- concat $public .Values.config.allowedHosts (list $gateway $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside)) | join "," }}
 {{- end }}
 
 {{- define "shop.image" -}}

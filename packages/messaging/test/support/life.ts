@@ -2,12 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ServiceName } from '@checkout/contracts/topology.ts'
+import type { EventType } from '@checkout/contracts/events.ts'
+import { type ServiceName, subscriptions } from '@checkout/contracts/topology.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import type { Deployment } from '@checkout/service/deployment.ts'
 import { openStore, type Store } from '@checkout/service/store.ts'
 import Database from 'better-sqlite3'
 import { pino } from 'pino'
 import type { Test } from 'tap'
+import { TEST_SYSTEM } from '../../../../test/support/deployment.ts'
 import { eventually } from '../../../../test/support/eventually.ts'
 import { startNats, type TestNats } from '../../../../test/support/nats.ts'
 import { assertNoChildren } from '../../../../test/support/system.ts'
@@ -27,7 +30,10 @@ export const STREAM_MAX_BYTES = 256 * 1024 ** 2
 
 export interface Life<Tx extends MessagingTx> {
   readonly store: Store<Tx, MessagingReads>
-  readonly messaging: Messaging
+  readonly messaging: Messaging & {
+    /** Whether nothing waits anywhere on the way of these events: not in the outbox, not at a durable. */
+    backlogsEmpty(types: readonly EventType[]): Promise<boolean>
+  }
   /** The connection as the messaging sees it: wrapped, when the test wrapped it. */
   readonly broker: Broker
   readonly logs: LogLine[]
@@ -52,6 +58,7 @@ export interface LifeOptions<Tx extends MessagingTx> {
   retryMs?: number
   streamMaxBytes?: number
   clock?: Clock
+  deployment?: Deployment
 }
 
 /** Resolves when it is connected; so the nats-server must be up. */
@@ -65,15 +72,18 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     retentionMs,
     retryMs,
     streamMaxBytes = STREAM_MAX_BYTES,
+    deployment = TEST_SYSTEM,
   } = options
   const { logger, logs } = recordingLogger()
-  const connection = createJetStreamBroker({ url, name: service, streamMaxBytes })
+  const claim = { service, store }
+  const connection = createJetStreamBroker({ url, name: service, streamMaxBytes, deployment, claim, logger })
   const broker = wrap(connection)
   const messaging = createMessaging({
     service,
     store,
     handlers,
     broker,
+    deployment,
     clock: options.clock ?? systemClock,
     logger,
     ...(retentionMs === undefined ? {} : { retentionMs }),
@@ -89,7 +99,14 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
   }
   return {
     store,
-    messaging,
+    messaging: {
+      ...messaging,
+      async backlogsEmpty(types) {
+        if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
+        const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))
+        return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
+      },
+    },
     broker,
     logs,
     stop() {
@@ -159,7 +176,7 @@ export async function withStage(t: Test, body: (stage: Stage) => Promise<void>):
   }
   assertNoChildren(t)
   const left = () => resources().filter((name) => !take(before, name))
-  await eventually(() => resources().length <= before.length, { what: 'no timer or socket is left', deadlineMs: 5_000 })
+  await eventually(() => resources().length <= before.length, { what: 'no timer or socket is left' })
     .then(() => t.pass('no timer or socket is left'))
     .catch(() => t.fail(`left behind: ${left().join(', ')}`))
 }

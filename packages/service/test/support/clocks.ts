@@ -1,5 +1,6 @@
 /** Clocks that tests move, and waiting for what cannot be moved. */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { eventually } from '../../../../test/support/eventually.ts'
 import type { Clock } from '../../src/clock.ts'
 
 /** Stands still until it is moved; a sleep is a short real one, so that somebody who retries does retry. */
@@ -65,9 +66,4 @@ export async function settled(): Promise<void> {
   for (let i = 0; i < 10; i += 1) await turn()
 }
 
-/** Polls until the condition holds. @throws after 20 s */
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const end = performance.now() + 20_000; !condition(); await delay(2)) {
-    if (performance.now() > end) throw new Error(`waited 20 s for: ${what}`)
-  }
-}
+export const until = (what: string, condition: () => boolean) => eventually(condition, { what })

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import { until } from './clocks.ts'
 
 export type Instance = ReturnType<typeof startInstance>
 
@@ -20,7 +19,7 @@ export function startInstance(t: Test, { maxFileKiB }: { maxFileKiB?: number } =
   child.stdin.on('error', () => {}) // it may be dead before it has read
   const lines: string[] = []
   let drained = false
-  createInterface(child.stdout)
+  const output = createInterface(child.stdout)
     .on('line', (line) => lines.push(line))
     .on('close', () => {
       drained = true
@@ -33,12 +32,14 @@ export function startInstance(t: Test, { maxFileKiB }: { maxFileKiB?: number } =
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     send: (line: string) => void child.stdin.write(`${line}\n`),
     /** Sends the line and resolves with what follows `reply` in the first new line that starts with it. */
-    async ask(line: string, reply: string): Promise<string> {
-      const seen = lines.length
-      child.stdin.write(`${line}\n`)
-      const find = () => lines.slice(seen).find((l) => l.startsWith(reply))
-      await until(`${reply} after ${line}`, () => find() !== undefined)
-      return (find() as string).slice(reply.length).trim()
+    ask(line: string, reply: string): Promise<string> {
+      return new Promise((resolve, reject) => {
+        output.on('line', (answer) => {
+          if (answer.startsWith(reply)) resolve(answer.slice(reply.length).trim())
+        })
+        output.once('close', () => reject(new Error(`it ended before it said ${reply} after ${line}`)))
+        child.stdin.write(`${line}\n`)
+      })
     },
   }
 }

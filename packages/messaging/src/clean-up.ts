@@ -1,0 +1,57 @@
+/**
+ * The clean-up: deletes what was kept long enough, by the file's age (see age.ts), in the instance that holds the lease.
+ * It also counts that age on, while there is anything that it measures.
+ */
+import { AGE_STEP_MS, type AgeReads, type AgeWrites, ageLag, createAge, type KeptAges } from '@checkout/service/age.ts'
+import type { Clock } from '@checkout/service/clock.ts'
+import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
+import type { DutyOptions } from './duty.ts'
+
+const CLEAN_UP_EVERY_MS = 2_000
+
+/** Rows that are deleted some time after they were written. */
+export interface Kept<Tx> {
+  readonly ages: Pick<KeptAges, 'newest'> & Partial<KeptAges>
+  /** At least this long. */
+  readonly forMs: number
+  /** Deletes up to `limit` rows older than `ageMs`, oldest first; returns how many. Absent: somebody else deletes them. */
+  purge?(tx: Tx, ageMs: number, limit: number): number
+}
+
+/** How often the age of what is kept so long is counted: for a test with a short time more often than for ten minutes. */
+export const retentionStep = (forMs: number): number => Math.min(AGE_STEP_MS.retention, forMs)
+
+/** How old by the file's age a row is for certain when it was kept for `forMs`. */
+export const keptAge = (forMs: number, stepMs: number): number => forMs + ageLag(stepMs)
+
+export function cleanUp<Tx extends { ages: AgeWrites; lease: LeaseWrites }>(options: {
+  kept: readonly Kept<Tx>[]
+  stepMs: number
+  /** Rows of one kind per transaction. */
+  limit: number
+  ages: AgeReads
+  write: <T>(work: (tx: Tx) => T) => Promise<T>
+  lease: Lease
+  clock: Clock
+}): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
+  const { kept, stepMs, limit, ages, write, lease, clock } = options
+  const age = createAge({ name: 'retention', stepMs, read: ages, write, lease, clock })
+  const oldEnough = ({ forMs }: Kept<Tx>, written: number | undefined) =>
+    written !== undefined && written + keptAge(forMs, stepMs) <= ages.of('retention')
+  const young = (one: Kept<Tx>) => one.ages.newest() !== undefined && !oldEnough(one, one.ages.newest())
+
+  return {
+    name: 'clean-up',
+    everyMs: CLEAN_UP_EVERY_MS,
+    async round() {
+      if (kept.some(young)) await age.count()
+      const due = kept.filter((one) => oldEnough(one, one.ages.oldest?.()))
+      if (due.length === 0) return false
+      const deleted = await write((tx) => {
+        tx.lease.assertHeld()
+        return due.map((one) => one.purge?.(tx, keptAge(one.forMs, stepMs), limit) ?? 0)
+      })
+      return deleted.includes(limit)
+    },
+  }
+}

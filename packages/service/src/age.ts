@@ -1,0 +1,150 @@
+/**
+ * The ages of a file: how long somebody has looked after it, counted in ms on the monotonic clocks of its instances and
+ * kept in the file. What is purged, or due, after some time is measured by an age. The wall clock would not do: it may be
+ * set a day ahead and back again, and different processes may see different ones.
+ *
+ * Only the holder of the lease counts an age on, and only while something is measured by it: an idle service writes
+ * nothing. So an age stands still while nobody runs or nothing waits. Whatever is measured lasts at least as long as it
+ * should, and longer by the time that nobody was there.
+ */
+import { eq, type SQL, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { Clock } from './clock.ts'
+import type { Lease, LeaseWrites } from './lease.ts'
+import type { Connection, Migration } from './sqlite.ts'
+
+/** `retention`: of what is kept for minutes or hours. `schedule`: of what is tried again after seconds or minutes. */
+export type AgeName = 'retention' | 'schedule'
+
+/** How often an age that is needed is written to the file. An instance killed before that has counted for nothing. */
+export const AGE_STEP_MS: Readonly<Record<AgeName, number>> = { retention: 30_000, schedule: 5_000 }
+
+/**
+ * The age that a row gets may be behind the true one by this much. So a row is older than X only once the age has grown by
+ * X and this.
+ */
+export const ageLag = (stepMs: number): number => 2 * stepMs
+
+export const ageMigrations: readonly Migration[] = [
+  {
+    name: 'ages/1',
+    sql: `
+      CREATE TABLE ages (name TEXT PRIMARY KEY, ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      INSERT INTO ages (name, ms) VALUES ('retention', 0), ('schedule', 0);`,
+  },
+]
+
+const ages = sqliteTable('ages', { name: text('name').primaryKey().$type<AgeName>(), ms: integer('ms').notNull() })
+
+/** The age that a row gets which is written now. */
+export const ageNow = (name: AgeName): SQL<number> => sql`(SELECT ms FROM ages WHERE name = ${sql.raw(`'${name}'`)})`
+
+export type AgeWrites = ReturnType<typeof ageWrites>
+
+export function ageWrites(writer: Connection) {
+  const p = sql.placeholder
+  const add = drizzle(writer)
+    .update(ages)
+    .set({ ms: sql`${ages.ms} + ${p('ms')}` })
+    .where(eq(ages.name, p('name')))
+    .returning({ ms: ages.ms })
+    .prepare()
+  return { add: (name: AgeName, ms: number): number => add.get({ name, ms }).ms }
+}
+
+export type AgeReads = ReturnType<typeof ageReads>
+
+export function ageReads(reader: Connection) {
+  const find = drizzle(reader)
+    .select({ ms: ages.ms })
+    .from(ages)
+    .where(eq(ages.name, sql.placeholder('name')))
+    .prepare()
+  return { of: (name: AgeName): number => find.get({ name })?.ms ?? 0 }
+}
+
+/** Of the rows of a table that are kept for a while: the ages at which the oldest and the newest were written. */
+export interface KeptAges {
+  /** Undefined when there is none. */
+  oldest(): number | undefined
+  newest(): number | undefined
+}
+
+/** @param order the column by which the rows are in the order of their ages; it has an index, and is never negative */
+export function keptAges(reader: Connection, table: string, age: string, order: string): KeptAges {
+  const [first, last] = ['ASC', 'DESC'].map((direction) =>
+    reader.prepare(`SELECT ${age} FROM ${table} WHERE ${order} >= 0 ORDER BY ${order} ${direction} LIMIT 1`).pluck(),
+  )
+  return {
+    oldest: () => first?.get() as number | undefined,
+    newest: () => last?.get() as number | undefined,
+  }
+}
+
+export interface Age {
+  /**
+   * The age, ms; never less than it was. To the millisecond while `count` is called, behind where it was not. Only for the
+   * holder of the lease.
+   */
+  now(): number
+  /**
+   * To be called at least once per second while something is measured by this age; writes once per step.
+   * @throws LeaseLost, or the store's trouble; then nothing was counted.
+   */
+  count(): Promise<void>
+}
+
+export function createAge(options: {
+  name: AgeName
+  stepMs?: number
+  read: AgeReads
+  write: <T>(work: (tx: { ages: AgeWrites; lease: LeaseWrites }) => T) => Promise<T>
+  lease: Pick<Lease, 'onAcquired'>
+  clock: Clock
+}): Age {
+  const { name, read, write, lease, clock } = options
+  const stepMs = options.stepMs ?? AGE_STEP_MS[name]
+  /** The age in the file, and when on this process's monotonic clock it was that. */
+  let counted = { ms: -1, at: 0 }
+  let acquiredAt: number | undefined = clock.monotonic()
+  let counting = false
+
+  lease.onAcquired(() => {
+    acquiredAt = clock.monotonic()
+  })
+
+  /** The age in the file, and what has passed since. */
+  function look(): { ms: number; passed: number } {
+    if (acquiredAt !== undefined) {
+      const ms = read.of(name)
+      // As this instance left it: nobody has counted since, so the time since then is still to be counted.
+      if (ms !== counted.ms) counted = { ms, at: acquiredAt }
+      acquiredAt = undefined
+    }
+    // Never more than the lag at once: rows were written in that time, at the age in the file.
+    return { ms: counted.ms, passed: Math.min(Math.floor(clock.monotonic() - counted.at), ageLag(stepMs)) }
+  }
+
+  return {
+    now() {
+      const { ms, passed } = look()
+      return ms + passed
+    },
+    async count() {
+      const { passed } = look()
+      if (counting || passed < stepMs) return
+      counting = true
+      const at = clock.monotonic()
+      try {
+        const ms = await write((tx) => {
+          tx.lease.assertHeld()
+          return tx.ages.add(name, passed)
+        })
+        counted = { ms, at }
+      } finally {
+        counting = false
+      }
+    },
+  }
+}

@@ -1,0 +1,4 @@
+import type { Deployment } from '@checkout/service/deployment.ts'
+
+/** Whose the streams are, unless a test says otherwise. */
+export const TEST_SYSTEM: Deployment = { systemId: 'test', currency: 'RUB' }
