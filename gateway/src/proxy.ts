@@ -143,7 +143,7 @@ function exchangeWith(exchange: Exchange, headers: string[], body: Buffer | null
   function flightTo(instance: Instance): Flight {
     let goOn = () => {}
     return {
-      request: { method, path, headers, body },
+      request: { origin: instance.origin, method, path, headers, body },
       isWanted: () => !hasGone(response),
       onHeaders(status, raw, resume) {
         if (status < 200) return
