@@ -86,12 +86,12 @@ function collectBody(exchange: Exchange, then: (body: Buffer) => void) {
       if (collecting + capacity > COLLECTING_BYTES_MAX) return refuseRest(notSent('store_unavailable'))
       reserved = capacity
       collecting += capacity
+      request.on('close', release)
       // One buffer, not a list of pieces: from a client that sends byte by byte that would be an object for each.
       body = Buffer.allocUnsafeSlow(capacity)
     }
     chunk.copy(body as Buffer, start)
   })
-  request.on('close', release)
   request.on('end', () => {
     release()
     if (!refused) then(body?.subarray(0, size) ?? Buffer.alloc(0))
