@@ -86,12 +86,12 @@ function collectBody(exchange: Exchange, then: (body: Buffer) => void) {
       if (collecting + capacity > COLLECTING_BYTES_MAX) return refuseRest(notSent('store_unavailable'))
       reserved = capacity
       collecting += capacity
+      request.on('close', release)
       // One buffer, not a list of pieces: from a client that sends byte by byte that would be an object for each.
       body = Buffer.allocUnsafeSlow(capacity)
     }
     chunk.copy(body as Buffer, start)
   })
-  request.on('close', release)
   request.on('end', () => {
     release()
     if (!refused) then(body?.subarray(0, size) ?? Buffer.alloc(0))
@@ -143,7 +143,7 @@ function exchangeWith(exchange: Exchange, headers: string[], body: Buffer | null
   function flightTo(instance: Instance): Flight {
     let goOn = () => {}
     return {
-      request: { method, path, headers, body },
+      request: { origin: instance.origin, method, path, headers, body },
       isWanted: () => !hasGone(response),
       onHeaders(status, raw, resume) {
         if (status < 200) return
