@@ -43,11 +43,6 @@ export async function buildApp(deps: {
     ...(requestTimeoutMs && { requestTimeoutMs }),
   })
   const readers = createReaders(deps.readerLimits)
-  // What the gateway answers itself; a service's answer passes as it is, beside Fastify.
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
-    done(null, payload)
-  })
   registerHealth(app, upstreams)
 
   forward('/users', upstreams.orders)

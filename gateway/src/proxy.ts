@@ -8,7 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BODY_BYTES_MAX } from '@checkout/service/http.ts'
-import { PROBLEM_TYPE, Problem } from '@checkout/service/problem.ts'
+import { PROBLEM_TYPE, Problem, SAFE_HEADERS } from '@checkout/service/problem.ts'
 import type { Dispatcher } from 'undici'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Flight } from './lane.ts'
@@ -203,10 +203,9 @@ export function answerProblem(response: ServerResponse, problem: Problem, reques
   const body = JSON.stringify(problem.toBody(requestId))
   response.writeHead(problem.status, {
     ...problem.headers,
-    'cache-control': 'no-store',
+    ...SAFE_HEADERS,
     'content-type': PROBLEM_TYPE,
     'content-length': Buffer.byteLength(body),
-    'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
   })
   response.end(body)
