@@ -57,14 +57,15 @@ export interface Lane {
  */
 export function createLane(origin: string, size: number, waitMs: number, onDisconnect: () => void): Lane {
   const idle: Client[] = []
-  const running = new Map<Flight, { client: Client; sent: boolean }>()
+  const running = new Map<Flight, Run>()
   const waiting = new Map<Flight, NodeJS.Timeout>()
   let open = 0
   let connected = 0
   let whenEmpty: (() => void) | undefined
 
   function send(flight: Flight) {
-    const client = idle.pop() ?? (open < size ? openClient() : undefined)
+    // The one that has rested longest: undici takes a connection again a turn of the event loop after its last answer.
+    const client = idle.shift() ?? (open < size ? openClient() : undefined)
     if (client !== undefined) return start(client, flight)
     if (waiting.size >= WAITING_MAX) return flight.onFailure('busy', false)
     const giveUpWaiting = () => {
@@ -94,35 +95,16 @@ export function createLane(origin: string, size: number, waitMs: number, onDisco
   }
 
   function start(client: Client, flight: Flight) {
-    const run = { client, sent: false }
+    const run = new Run(client, flight, onEnd)
     running.set(flight, run)
-    const isOver = () => running.get(flight) !== run
-    let dispatching = true
-    client.dispatch(flight.request, {
-      onConnect(abort) {
-        if (isOver()) abort()
-        else run.sent = true
-      },
-      onHeaders(status, raw, resume) {
-        if (!isOver()) flight.onHeaders(status, raw, resume)
-        return true
-      },
-      onData: (chunk) => isOver() || flight.onData(chunk),
-      onComplete() {
-        if (isOver()) return
-        running.delete(flight)
-        flight.onComplete()
-        next(client)
-      },
-      onError(error: NodeJS.ErrnoException) {
-        if (isOver()) return
-        const refused = dispatching && !run.sent
-        running.delete(flight)
-        flight.onFailure(refused ? 'refused' : 'broken', run.sent, error.code)
-        discard(client)
-      },
-    })
-    dispatching = false
+    client.dispatch(flight.request, run)
+    run.isDispatched = true
+  }
+
+  function onEnd(run: Run, isReusable: boolean) {
+    running.delete(run.flight)
+    if (isReusable) next(run.client)
+    else discard(run.client)
   }
 
   /** The connection is free: for the one who has waited longest. */
@@ -146,12 +128,16 @@ export function createLane(origin: string, size: number, waitMs: number, onDisco
 
   function cut(flight: Flight) {
     const run = running.get(flight)
+    running.delete(flight)
     clearTimeout(waiting.get(flight))
     waiting.delete(flight)
-    running.delete(flight)
-    if (run !== undefined) discard(run.client)
-    else settle()
-    return run?.sent ?? false
+    if (run === undefined) {
+      settle()
+      return false
+    }
+    run.isOver = true
+    discard(run.client)
+    return run.isSent
   }
 
   function settle() {
@@ -173,5 +159,51 @@ export function createLane(origin: string, size: number, waitMs: number, onDisco
       })
       await Promise.all(idle.map((client) => client.destroy()))
     },
+  }
+}
+
+/** One flight on one connection, as undici's handler. A class: five closures for each request would cost more than the rest. */
+class Run implements Dispatcher.DispatchHandlers {
+  readonly client: Client
+  readonly flight: Flight
+  readonly #onEnd: (run: Run, isReusable: boolean) => void
+  /** Until dispatch() has returned, an error is about the request itself. */
+  isDispatched = false
+  isSent = false
+  /** Whatever the library still calls is not passed on. */
+  isOver = false
+
+  constructor(client: Client, flight: Flight, onEnd: (run: Run, isReusable: boolean) => void) {
+    this.client = client
+    this.flight = flight
+    this.#onEnd = onEnd
+  }
+
+  onConnect(abort: () => void) {
+    if (this.isOver) abort()
+    else this.isSent = true
+  }
+
+  onHeaders(status: number, raw: Buffer[], resume: () => void) {
+    if (!this.isOver) this.flight.onHeaders(status, raw, resume)
+    return true
+  }
+
+  onData(chunk: Buffer) {
+    return this.isOver || this.flight.onData(chunk)
+  }
+
+  onComplete() {
+    if (this.isOver) return
+    this.isOver = true
+    this.flight.onComplete()
+    this.#onEnd(this, true)
+  }
+
+  onError(error: NodeJS.ErrnoException) {
+    if (this.isOver) return
+    this.isOver = true
+    this.flight.onFailure(this.isDispatched || this.isSent ? 'broken' : 'refused', this.isSent, error.code)
+    this.#onEnd(this, false)
   }
 }

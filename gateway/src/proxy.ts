@@ -8,7 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BODY_BYTES_MAX } from '@checkout/service/http.ts'
-import { PROBLEM_TYPE, Problem } from '@checkout/service/problem.ts'
+import { PROBLEM_TYPE, Problem, SAFE_HEADERS } from '@checkout/service/problem.ts'
 import type { Dispatcher } from 'undici'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Flight } from './lane.ts'
@@ -86,12 +86,12 @@ function collectBody(exchange: Exchange, then: (body: Buffer) => void) {
       if (collecting + capacity > COLLECTING_BYTES_MAX) return refuseRest(notSent('store_unavailable'))
       reserved = capacity
       collecting += capacity
+      request.on('close', release)
       // One buffer, not a list of pieces: from a client that sends byte by byte that would be an object for each.
       body = Buffer.allocUnsafeSlow(capacity)
     }
     chunk.copy(body as Buffer, start)
   })
-  request.on('close', release)
   request.on('end', () => {
     release()
     if (!refused) then(body?.subarray(0, size) ?? Buffer.alloc(0))
@@ -143,7 +143,7 @@ function exchangeWith(exchange: Exchange, headers: string[], body: Buffer | null
   function flightTo(instance: Instance): Flight {
     let goOn = () => {}
     return {
-      request: { method, path, headers, body },
+      request: { origin: instance.origin, method, path, headers, body },
       isWanted: () => !hasGone(response),
       onHeaders(status, raw, resume) {
         if (status < 200) return
@@ -203,10 +203,9 @@ export function answerProblem(response: ServerResponse, problem: Problem, reques
   const body = JSON.stringify(problem.toBody(requestId))
   response.writeHead(problem.status, {
     ...problem.headers,
-    'cache-control': 'no-store',
+    ...SAFE_HEADERS,
     'content-type': PROBLEM_TYPE,
     'content-length': Buffer.byteLength(body),
-    'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
   })
   response.end(body)

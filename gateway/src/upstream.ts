@@ -154,19 +154,23 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
   }
 
   function pick(kind: keyof Instance['lanes'], tried?: ReadonlySet<Instance>) {
-    const next = (list: readonly Instance[], suits: (instance: Instance) => boolean) => {
-      for (let i = 0; i < list.length; i++) {
-        turn = (turn + 1) % list.length
-        const instance = list[turn]
-        if (instance !== undefined && !tried?.has(instance) && suits(instance)) return instance
-      }
-      return undefined
+    return next(live, 'live', tried, kind) ?? next(live, 'live', tried) ?? next(instances, 'doubtful', tried)
+  }
+
+  /** The next one in turn of that standing; with `kind`, one with a free connection of that kind. */
+  function next(
+    list: readonly Instance[],
+    standing: Instance['standing'],
+    tried?: ReadonlySet<Instance>,
+    kind?: keyof Instance['lanes'],
+  ) {
+    for (let i = 0; i < list.length; i++) {
+      turn = (turn + 1) % list.length
+      const instance = list[turn]
+      if (instance?.standing !== standing || tried?.has(instance)) continue
+      if (kind === undefined || instance.lanes[kind].free()) return instance
     }
-    return (
-      next(live, ({ lanes }) => lanes[kind].free()) ??
-      next(live, () => true) ??
-      next(instances, ({ standing }) => standing === 'doubtful')
-    )
+    return undefined
   }
 
   return {

@@ -145,6 +145,8 @@ t.test('nobody there: 502 at once, and service as soon as there is somebody', as
   const problem = await problemOf(response)
   t.match(problem, { mediaType: 'application/problem+json', code: 'upstream_unavailable', title: 'Bad Gateway' })
   t.equal(problem.requestId, response.headers.get('x-request-id'))
+  t.equal(response.headers.get('cache-control'), 'no-store')
+  t.equal(response.headers.get('x-content-type-options'), 'nosniff')
 
   await counting(t, 'a', Number(new URL(dead).port))
   t.equal(await (await post(`${url}/orders`)).text(), 'a', 'an instance not yet known to be live is tried')

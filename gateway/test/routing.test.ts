@@ -71,6 +71,8 @@ t.test('routing table', async (t) => {
     for (const path of ['/status/foo', '/status', '/status/web', '/journeys/foo/1', '/journeys/']) {
       const response = await fetch(url + path)
       t.equal(response.status, 404, path)
+      t.equal(response.headers.get('cache-control'), 'no-store')
+      t.equal(response.headers.get('x-content-type-options'), 'nosniff')
       const problem = await problemOf(response)
       t.match(problem, { mediaType: 'application/problem+json', code: 'route_not_found', status: 404 })
       t.equal(problem.requestId, response.headers.get('x-request-id'))

@@ -77,11 +77,10 @@ export function createRelay(options: RelayOptions): Relay {
     if (!after) return false
     const waiting = outbox.take(after.id, BATCH)
     if (waiting.length === 0) return false
-    const rows = await room.admit(waiting, after.seq)
-    if (rows.length === 0) await clock.sleep(FULL_WAIT_MS, signal)
-    if (rows.length === 0 || position !== after) return true
     try {
-      await publish(rows, after)
+      const rows = await room.admit(waiting, after.seq)
+      if (rows.length === 0) await clock.sleep(FULL_WAIT_MS, signal)
+      else if (position === after) await publish(rows, after)
     } catch (error) {
       forget()
       // Looked at now, not only next time: the upkeep works only while the position is known.

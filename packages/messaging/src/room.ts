@@ -64,10 +64,12 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
     return { seq, bytes, maxBytes }
   }
 
+  /** @throws when it is not as recorded: its durables then say nothing about what was read. */
   async function existing(): Promise<StreamState> {
     const state = await broker.stream(stream.name)
     if (!state || state === 'foreign' || state.incarnation !== outbox.incarnation())
       throw new Error('the stream is not the one published to')
+    if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) throw new Error('its oldest messages are gone')
     return state
   }
 
