@@ -65,6 +65,9 @@ t.test('a value that looks like a placeholder is text', async (t) => {
 t.test('every problem a user can meet is explained', async (t) => {
   // These are for operators, or say that a program speaks HTTP badly; they come in the API's own words.
   const others = [
+    'host_forbidden',
+    'precondition_failed',
+    'range_not_satisfiable',
     'replay_failed',
     'dead_letter_not_found',
     'headers_too_large',
