@@ -22,8 +22,8 @@ const WORTH = 1 / 8
 const BATCH = 1 / 8
 /** How long readers that are behind may make room themselves before it is made at their cost. */
 const PATIENCE_MS = 1_000
-/** Headers, subject and the store's own of a message, at most; without the traceparent it is less. */
-const OVERHEAD_BYTES = 360
+/** Headers, subject and the store's own of a message, at most: with a system id of 64 characters and a traceparent. */
+const OVERHEAD_BYTES = 480
 
 export interface RoomOptions {
   stream: StreamDefinition
