@@ -81,9 +81,14 @@ function repeat(tx: PaymentsTx, event: CloudEvent<'orders.created.v1'>, known: D
   const since = now - known.emittedAt
   // Negative when the wall clock was set back: then answering once too often is the smaller harm.
   if (since >= 0 && since < REPEAT_MS) return
+  // Not while the last answer waits to be published: the question will find it.
+  if (tx.outbox.position(answerOf(known), known.orderId) === Number.POSITIVE_INFINITY) return
   announce(tx, event, known, known.eventId)
   tx.decisions.emitted(known.orderId, now)
 }
+
+const answerOf = ({ transactionId }: Pick<DecisionRow, 'transactionId'>) =>
+  transactionId === null ? 'payments.failed.v1' : 'payments.succeeded.v1'
 
 /** Appends the event that announces a decision; returns its id. */
 function announce(

@@ -52,6 +52,15 @@ export async function paymentsApp(
     /** What the consumer does with orders.created. */
     decide: (event: CloudEvent<'orders.created.v1'>) => store.write((tx) => decideOrder(tx, event, arrival, terms)),
     emitted: () => store.read.outbox.take(0, 10_000).map(({ event }) => JSON.parse(event)),
+    /** The relay has published everything. */
+    publish: () =>
+      store.write((tx) => {
+        const rows = store.read.outbox.take(store.read.outbox.lastPublication()?.lastId ?? 0, 10_000)
+        const [first, last] = [rows[0], rows.at(-1)]
+        if (!first || !last) return
+        const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
+        tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id })
+      }),
     /** Opens ada's account (or another's) with this balance. Not by HTTP: the app compiles its routes on first use. */
     open: (balance: number, userId = 'ada') =>
       store.write((tx) => {

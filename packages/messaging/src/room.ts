@@ -50,6 +50,7 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
     const batch = fitting(rows, known.maxBytes)
     const share = ({ bytes, maxBytes }: { bytes: number; maxBytes: number }) => (bytes + batch.bytes) / maxBytes
     if (share(known) > SHORT) known = await look(afterSeq)
+    else shortSince = undefined
     if (share(known) > SHORT) {
       await makeRoom(batch.bytes)
       known = await look(afterSeq)
@@ -98,18 +99,25 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
       upTo = target
     }
     shortSince = undefined
-    if (upTo > firstSeq) await purge(readers, upTo)
+    if (upTo > firstSeq) await purge(before.incarnation, readers, upTo)
   }
 
   /** Purges what is before `upTo`, having noted what of that each durable has not read. */
-  async function purge(readers: readonly { durable: string; unread: number }[], upTo: number): Promise<void> {
+  async function purge(
+    incarnation: string,
+    readers: readonly { durable: string; unread: number }[],
+    upTo: number,
+  ): Promise<void> {
     const behind = readers.filter(({ unread }) => unread < upTo)
     const toId = outbox.idAt(upTo - 1)
+    // A row that is retired already was acknowledged by all.
+    const oldestId = outbox.take(0, 1)[0]?.id ?? 0
     const inArrears = new Set(outbox.arrears.spans().map(({ durable }) => durable))
     await write((tx) => {
       tx.lease.assertHeld()
+      if (!tx.outbox.isOf(incarnation)) throw new Error('the stream was made anew meanwhile')
       for (const { durable, unread } of behind) {
-        if (toId !== undefined) tx.outbox.arrears.note({ durable, fromId: outbox.idAt(unread) ?? 0, toId })
+        if (toId !== undefined) tx.outbox.arrears.note({ durable, fromId: outbox.idAt(unread) ?? oldestId, toId })
       }
       tx.outbox.purging(upTo)
     })

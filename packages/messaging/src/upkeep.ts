@@ -30,6 +30,8 @@ const ARREARS_BATCH = { rows: 256, share: 1 / 8 }
 const ARREARS_SCAN = 1_000
 /** A reader that has less than this before it has room for more. */
 const ARREARS_PENDING = 64
+/** Longest pause between two batches for a subscription that reads, however much waits for it. */
+const ARREARS_PAUSE_MS = 2_000
 /** A reader counts as alive for so long after something was delivered; the rounds then follow each other sooner. */
 const ALIVE_MS = 5_000
 const ARREARS_EVERY_MS = 50
@@ -65,6 +67,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   /** Per durable: how much was delivered when it was looked at, and when that grew; the newest row appended for it. */
   const delivered = new Map<string, { count: number; grewAt: number }>()
   const appended = new Map<string, number>()
+  /** Per durable: when something was last appended for it. */
+  const repeatedAt = new Map<string, number>()
 
   const fence = () => write((tx) => tx.lease.assertHeld())
 
@@ -143,7 +147,10 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       const waiting = state.pending + state.ackPending
       const published = (appended.get(durable) ?? 0) <= publishedId
       // One that may be dead gets a single message to show that it is not: what it does not read takes others' room.
-      if (published && (waiting === 0 || (alive && waiting < ARREARS_PENDING))) {
+      // One that reads and is never done gets some of the old all the same.
+      const isLongAgo = clock.monotonic() - (repeatedAt.get(durable) ?? Number.NEGATIVE_INFINITY) > ARREARS_PAUSE_MS
+      if (published && (waiting === 0 || (alive && (waiting < ARREARS_PENDING || isLongAgo)))) {
+        repeatedAt.set(durable, clock.monotonic())
         const limit = alive ? { ...ARREARS_BATCH, bytes: maxBytes * ARREARS_BATCH.share } : { rows: 1, bytes: 0 }
         await repeat(subscription, arrears, incarnation, limit)
         reading = true
