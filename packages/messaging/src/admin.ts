@@ -17,7 +17,7 @@ import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
 import type { Arrival, Handler, Handlers } from './consumer.ts'
 import type { DeadLetterRow } from './dead-letters.ts'
-import { decodeOwn, Poison } from './decode.ts'
+import { decodeStored, Poison } from './decode.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
 
 const DeadLetter = Type.Object(
@@ -183,8 +183,7 @@ async function replay<Tx extends MessagingTx>(
   row: DeadLetterRow,
 ): Promise<void> {
   try {
-    const headers = JSON.parse(row.headers) as Record<string, string>
-    const event = decodeOwn({ data: Buffer.from(row.message), subject: row.subject, headers }, deployment)
+    const event = decodeStored(row, deployment)
     const handler = handlers[event.type] as Handler<Tx, EventType> | undefined
     if (!handler) throw new Poison(`this service has no handler for ${event.type}`)
     const arrival: Arrival = { streamSeq: 0, deliveries: row.attempts + 1, receivedAt: clock.now() }

@@ -20,6 +20,15 @@ export function decodeOwn(delivery: Pick<Delivery, 'data' | 'subject' | 'headers
   return event
 }
 
+/** The same for a message that was kept in the file: a parked one, a dead letter. @throws Poison */
+export function decodeStored(
+  row: { message: string; subject: string; headers: string },
+  deployment: Deployment,
+): AnyEvent {
+  const headers = JSON.parse(row.headers) as Record<string, string>
+  return decodeOwn({ data: Buffer.from(row.message), subject: row.subject, headers }, deployment)
+}
+
 /** @throws Poison */
 export function decode(delivery: Pick<Delivery, 'data' | 'subject'>): AnyEvent {
   const event = parse(delivery.data)

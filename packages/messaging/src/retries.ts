@@ -15,7 +15,7 @@ import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
 import type { ConsumerTx, Handler, Handlers, handledResults } from './consumer.ts'
-import { decodeOwn, Poison } from './decode.ts'
+import { decodeStored, Poison } from './decode.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { ParkedRow, parkedReads } from './parked.ts'
 
@@ -79,8 +79,7 @@ export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>
 
   async function retry(row: ParkedRow): Promise<void> {
     try {
-      const headers = JSON.parse(row.headers) as Record<string, string>
-      const event = decodeOwn({ data: Buffer.from(row.message), subject: row.subject, headers }, options.deployment)
+      const event = decodeStored(row, options.deployment)
       const handler = options.handlers[event.type] as Handler<Tx, EventType> | undefined
       if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
       const arrival = {
