@@ -1,12 +1,12 @@
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { type ContactRow, contacts } from './tables.ts'
 
 const p = sql.placeholder
 
 export function contactWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const insert = db
     .insert(contacts)
     .values({ userId: p('userId'), name: p('name'), email: p('email'), createdAt: p('createdAt') })

@@ -1,7 +1,7 @@
 import { ageNow } from '@checkout/service/age.ts'
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { addressing, type LetterRow, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
@@ -9,7 +9,7 @@ const p = sql.placeholder
 export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'mailDueAt' | 'sentAt'>
 
 export function letterWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const exists = db
     .select({ id: letters.id })
     .from(letters)
@@ -120,7 +120,7 @@ export type LetterKey = Pick<LetterRow, 'userId' | 'seq'>
 const keyOf = ({ userId, seq }: LetterKey): LetterKey => ({ userId, seq })
 
 export function letterReads(reader: Connection) {
-  const db = drizzle(reader)
+  const db = queries(reader)
   const list = db
     .select()
     .from(letters)

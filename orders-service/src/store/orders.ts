@@ -1,9 +1,9 @@
 import type { OrderStatus } from '@checkout/contracts/http.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
 import { AGE_STEP_MS, ageLag, ageNow } from '@checkout/service/age.ts'
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, lt, lte, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { type OrderRow, orders } from './tables.ts'
 
 const p = sql.placeholder
@@ -29,7 +29,7 @@ export interface Settlement {
 }
 
 export function orderWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const insert = db
     .insert(orders)
     .values({
@@ -95,7 +95,7 @@ export function orderWrites(writer: Connection) {
 }
 
 export function orderReads(reader: Connection) {
-  const db = drizzle(reader)
+  const db = queries(reader)
   const find = db
     .select()
     .from(orders)

@@ -1,12 +1,12 @@
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { type UserRow, users } from './tables.ts'
 
 const p = sql.placeholder
 
 export function userWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const insert = db
     .insert(users)
     .values({ id: p('id'), name: p('name'), email: p('email'), createdAt: p('createdAt') })
@@ -25,7 +25,7 @@ export function userWrites(writer: Connection) {
 }
 
 export function userReads(reader: Connection) {
-  const find = drizzle(reader)
+  const find = queries(reader)
     .select()
     .from(users)
     .where(eq(users.id, p('id')))

@@ -3,9 +3,10 @@
  * gets full makes room for those who read; what a durable had not read by then is noted here, kept in the outbox, and
  * appended to it again once the durable reads.
  */
+
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 export const arrearsMigrations: readonly Migration[] = [
@@ -35,7 +36,7 @@ export const arrearsTable = sqliteTable(
 export type Arrears = typeof arrearsTable.$inferSelect
 
 export function arrearsWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const p = sql.placeholder
   const insert = db
     .insert(arrearsTable)
@@ -84,7 +85,7 @@ export function arrearsWrites(writer: Connection) {
 }
 
 export function arrearsReads(reader: Connection) {
-  const db = drizzle(reader)
+  const db = queries(reader)
   const p = sql.placeholder
   const first = db
     .select()

@@ -14,9 +14,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { eq, lte, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -52,7 +52,7 @@ export const claimNonces = sqliteTable('claim_nonces', {
 export type ClaimWrites = ReturnType<typeof claimWrites>
 
 export function claimWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const insert = db
     .insert(claimNonces)
     .values({ nonce: sql.placeholder('nonce') })
@@ -72,7 +72,7 @@ export function claimWrites(writer: Connection) {
 export type ClaimReads = ReturnType<typeof claimReads>
 
 export function claimReads(reader: Connection) {
-  const find = drizzle(reader)
+  const find = queries(reader)
     .select({ id: claimNonces.id })
     .from(claimNonces)
     .where(eq(claimNonces.nonce, sql.placeholder('nonce')))

@@ -3,9 +3,9 @@
  * them or throw them away. A dead-lettered event is not claimed in the inbox.
  */
 import type { Clock, NewId } from '@checkout/service/clock.ts'
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { desc, eq, lt, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 export const deadLetterMigrations: readonly Migration[] = [
@@ -83,7 +83,7 @@ export type NewDeadLetter = Omit<DeadLetterRow, 'seq' | 'id' | 'createdAt'>
 export type DeadLetterWrites = ReturnType<typeof deadLetterWrites>
 
 export function deadLetterWrites(writer: Connection, options: { clock: Clock; newId: NewId }) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const p = sql.placeholder
   const insert = db
     .insert(deadLettersTable)
@@ -114,7 +114,7 @@ export function deadLetterWrites(writer: Connection, options: { clock: Clock; ne
 }
 
 export function deadLetterReads(reader: Connection) {
-  const db = drizzle(reader)
+  const db = queries(reader)
   const p = sql.placeholder
   const list = db
     .select()

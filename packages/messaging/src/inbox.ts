@@ -4,9 +4,9 @@
  * order and kind), so no guarantee depends on how long the inbox remembers.
  */
 import { ageNow, type KeptAges, keptAges } from '@checkout/service/age.ts'
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 export const inboxMigrations: readonly Migration[] = [
@@ -37,7 +37,7 @@ export const inboxTable = sqliteTable('inbox', {
 export type InboxWrites = ReturnType<typeof inboxWrites>
 
 export function inboxWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const p = sql.placeholder
   const claim = db
     .insert(inboxTable)

@@ -8,9 +8,9 @@
 import type { CloudEvent, EventData, EventType } from '@checkout/contracts/events.ts'
 import { ageNow } from '@checkout/service/age.ts'
 import { type Clock, type NewId, rfc3339 } from '@checkout/service/clock.ts'
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { arrearsReads, arrearsWrites } from './arrears.ts'
 import { childOf } from './trace.ts'
@@ -92,7 +92,7 @@ export interface EventContext {
 }
 
 /** The first publication whose last id is at least `id`. */
-const publicationFrom = (db: ReturnType<typeof drizzle>) =>
+const publicationFrom = (db: ReturnType<typeof queries>) =>
   db
     .select()
     .from(publications)
@@ -101,14 +101,14 @@ const publicationFrom = (db: ReturnType<typeof drizzle>) =>
     .limit(1)
     .prepare()
 
-const newestPublication = (db: ReturnType<typeof drizzle>) =>
+const newestPublication = (db: ReturnType<typeof queries>) =>
   db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
 
 export type OutboxWrites = ReturnType<typeof outboxWrites>
 
 export function outboxWrites(writer: Connection, options: { source: string; clock: Clock; newId: NewId }) {
   const { source, clock, newId } = options
-  const db = drizzle(writer)
+  const db = queries(writer)
   const p = sql.placeholder
   const insert = db
     .insert(outboxTable)
@@ -248,7 +248,7 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
 export type OutboxReads = ReturnType<typeof outboxReads>
 
 export function outboxReads(reader: Connection, clock: Clock) {
-  const db = drizzle(reader)
+  const db = queries(reader)
   const p = sql.placeholder
   const take = db
     .select()

@@ -5,9 +5,10 @@
  *
  * A row that failed again is written anew: ids say in which order the rows failed last, and are never used twice.
  */
+
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, eq, lte, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { deadLettersTable } from './dead-letters.ts'
 
@@ -52,7 +53,7 @@ export type NewParked = Omit<ParkedRow, 'id'>
 export type ParkedWrites = ReturnType<typeof parkedWrites>
 
 export function parkedWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const p = sql.placeholder
   const insert = db
     .insert(parkedTable)
@@ -110,7 +111,7 @@ const PROBE = {
 }
 
 export function parkedReads(reader: Connection) {
-  const db = drizzle(reader)
+  const db = queries(reader)
   const p = sql.placeholder
   const newest = db
     .select({ id: sql<number | null>`max(${parkedTable.id})` })

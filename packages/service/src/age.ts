@@ -8,10 +8,10 @@
  * should, and longer by the time that nobody was there.
  */
 import { eq, type SQL, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Clock } from './clock.ts'
 import type { Lease, LeaseWrites } from './lease.ts'
+import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
 /** `retention`: of what is kept for minutes or hours. `schedule`: of what is tried again after seconds or minutes. */
@@ -44,7 +44,7 @@ export type AgeWrites = ReturnType<typeof ageWrites>
 
 export function ageWrites(writer: Connection) {
   const p = sql.placeholder
-  const add = drizzle(writer)
+  const add = queries(writer)
     .update(ages)
     .set({ ms: sql`${ages.ms} + ${p('ms')}` })
     .where(eq(ages.name, p('name')))
@@ -56,7 +56,7 @@ export function ageWrites(writer: Connection) {
 export type AgeReads = ReturnType<typeof ageReads>
 
 export function ageReads(reader: Connection) {
-  const find = drizzle(reader)
+  const find = queries(reader)
     .select({ ms: ages.ms })
     .from(ages)
     .where(eq(ages.name, sql.placeholder('name')))

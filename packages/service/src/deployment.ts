@@ -7,9 +7,9 @@ import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFi
 import { join } from 'node:path'
 import { isCurrency } from '@checkout/contracts/currencies.ts'
 import { eq, isNull } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { BAD_CONFIG } from './exit-codes.ts'
+import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
 /** The three services of one checkout have the same; two checkouts never do. */
@@ -46,7 +46,7 @@ export type DeploymentWrites = ReturnType<typeof deploymentWrites>
 
 /** Asked for at start only. */
 export function deploymentWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const row = () => db.select().from(deployment).where(eq(deployment.id, 1)).get()
   return {
     /** The file's currency: this one when it has none yet. */

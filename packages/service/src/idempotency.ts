@@ -3,11 +3,11 @@
  * the first one's answer and the effect happens once (draft-ietf-httpapi-idempotency-key-header).
  */
 import { and, eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { ageNow, type KeptAges, keptAges } from './age.ts'
 import type { Clock } from './clock.ts'
 import { Problem } from './problem.ts'
+import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
 /** How long an answer is kept, by the file's age (see age.ts). The promise to clients is "at least 24 h". */
@@ -76,7 +76,7 @@ export interface IdempotentRequest {
 }
 
 export function idempotencyWrites(writer: Connection, clock: Clock) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const p = sql.placeholder
   const t = idempotencyKeys
   const find = db

@@ -11,9 +11,9 @@
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Clock } from './clock.ts'
+import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 import { isStorageError } from './storage-error.ts'
 
@@ -80,7 +80,7 @@ function pulseOf(file: string): string | undefined {
 
 export type LeaseWrites = ReturnType<typeof leaseWrites>
 export function leaseWrites(writer: Connection, holder: string) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const p = sql.placeholder
   const mine = eq(lease.holder, holder)
   const next = { counter: sql`${lease.counter} + 1` }
@@ -118,7 +118,7 @@ export function leaseWrites(writer: Connection, holder: string) {
 }
 
 export function leaseReads(reader: Connection) {
-  const current = drizzle(reader).select().from(lease).where(eq(lease.id, 1)).prepare()
+  const current = queries(reader).select().from(lease).where(eq(lease.id, 1)).prepare()
   const pulse = pulseFile(reader)
   return {
     current(): { holder: string | null; counter: number; pulse: string | undefined } {

@@ -1,6 +1,6 @@
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { accounts } from './tables.ts'
 
 const p = sql.placeholder
@@ -13,7 +13,7 @@ export interface Moved {
 }
 
 export function accountWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const after = { balance: accounts.balance, number: accounts.entries }
   const insert = db
     .insert(accounts)
@@ -53,7 +53,7 @@ export function accountWrites(writer: Connection) {
 }
 
 export function accountReads(reader: Connection) {
-  const find = drizzle(reader)
+  const find = queries(reader)
     .select()
     .from(accounts)
     .where(eq(accounts.userId, p('userId')))

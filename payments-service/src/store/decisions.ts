@@ -1,12 +1,12 @@
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, eq, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { type DecisionRow, decisions } from './tables.ts'
 
 const p = sql.placeholder
 
 export function decisionWrites(writer: Connection) {
-  const db = drizzle(writer)
+  const db = queries(writer)
   const find = db
     .select()
     .from(decisions)
@@ -44,7 +44,7 @@ export function decisionWrites(writer: Connection) {
 }
 
 export function decisionReads(reader: Connection) {
-  const find = drizzle(reader)
+  const find = queries(reader)
     .select()
     .from(decisions)
     .where(and(eq(decisions.orderId, p('orderId')), eq(decisions.userId, p('userId'))))

@@ -1,12 +1,12 @@
+import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { type TransactionRow, transactions } from './tables.ts'
 
 const p = sql.placeholder
 
 export function ledgerWrites(writer: Connection) {
-  const insert = drizzle(writer)
+  const insert = queries(writer)
     .insert(transactions)
     .values({
       id: p('id'),
@@ -23,7 +23,7 @@ export function ledgerWrites(writer: Connection) {
 }
 
 export function ledgerReads(reader: Connection) {
-  const db = drizzle(reader)
+  const db = queries(reader)
   const list = db
     .select()
     .from(transactions)
