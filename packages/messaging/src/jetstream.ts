@@ -539,16 +539,30 @@ function toDelivery(message: JsMsg, stale: () => boolean): Delivery {
     },
     streamSeq: message.seq,
     deliveries: message.info.deliveryCount,
-    ack: () => later(() => message.ack()),
-    nak: (delayMs) => later(() => message.nak(delayMs)),
-    term: () => later(() => message.term()),
+    ack: () => settleLater(() => stale() || message.ack()),
+    nak: (delayMs) => settleLater(() => stale() || message.nak(delayMs)),
+    term: () => settleLater(() => stale() || message.term()),
   }
+}
 
-  // When the event loop was held up (a slow COMMIT, a stopped process), the news that the durable was made anew lies
-  // unread in the socket. Two turns on the loop has surely polled: the first setImmediate may run before it does.
-  function later(settle: () => void): void {
-    setImmediate(() => setImmediate(() => stale() || settle()))
-  }
+/**
+ * When the event loop was held up (a slow COMMIT, a stopped process), the news that the durable was made anew lies unread
+ * in the socket. Two turns on the loop has surely polled: the first setImmediate may run before it does. What is settled
+ * in one turn leaves in one write.
+ */
+let asked: (() => unknown)[] = []
+let waited: (() => unknown)[] = []
+
+function settleLater(settle: () => unknown): void {
+  if (asked.push(settle) === 1 && waited.length === 0) setImmediate(turn)
+}
+
+function turn(): void {
+  const due = waited
+  waited = asked
+  asked = []
+  if (waited.length > 0) setImmediate(turn)
+  for (const settle of due) settle()
 }
 
 const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConfig> => ({
