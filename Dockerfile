@@ -19,21 +19,23 @@ COPY gateway/package.json gateway/
 COPY web/package.json web/
 RUN test -f "$SERVICE/package.json" || { echo "--build-arg SERVICE= must name a service's folder" >&2; exit 1; }
 
-# What the service needs to run.
+# What stays beside the bundle (`external` in scripts/bundle.ts).
 FROM manifests AS dependencies
 COPY deploy/docker/slim.ts /slim.mts
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --workspace "$SERVICE" --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error \
-    && node /slim.mts
+    && node /slim.mts better-sqlite3 @fastify/swagger-ui
 
-# The built UI for web; for every other service nothing.
+# The service in one file; for web the built UI as well.
 FROM manifests AS built
 RUN --mount=type=cache,target=/root/.npm \
-    [ "$SERVICE" != web ] || npm ci --workspace web --ignore-scripts --no-audit --no-fund --loglevel=error
+    npm ci --workspace "$SERVICE" --ignore-scripts --no-audit --no-fund --loglevel=error
 COPY tsconfig.json ./
 COPY packages packages
-COPY web web
-RUN mkdir -p /built/web \
+COPY scripts/bundle.ts scripts/
+COPY $SERVICE $SERVICE
+RUN node scripts/bundle.ts "$SERVICE" \
+    && mkdir -p "/built/$SERVICE" && mv "$SERVICE/build" "/built/$SERVICE/" \
     && if [ "$SERVICE" = web ]; then npm run build --silent && mv web/dist /built/web/; fi
 
 FROM node:24-bookworm-slim
@@ -52,12 +54,10 @@ ENV SERVICE=$SERVICE \
 RUN install -d -o node -g node /data
 WORKDIR /app
 COPY --from=dependencies /app ./
-COPY packages packages
-COPY $SERVICE/src $SERVICE/src
 COPY --from=built /built ./
 COPY deploy/docker/ready.sh ./
 # By number, so that Kubernetes can tell that it is not root.
 USER 1000:1000
 HEALTHCHECK --interval=2s --timeout=3s --start-period=60s --retries=3 CMD ["bash", "/app/ready.sh"]
 # exec: node itself gets the signals. The shell is there only for the variable.
-CMD ["sh", "-c", "exec node \"$SERVICE/src/server.ts\""]
+CMD ["sh", "-c", "exec node \"$SERVICE/build/server.js\""]

@@ -9,6 +9,9 @@ TAP_BUILT := node_modules/.tap-built
 WEB_BUILT := web/dist/.built
 # With the folders, whose time changes when a file goes.
 WEB_SOURCES := $(shell find web/ui web/docs web/scripts web/vite.config.ts packages/contracts/src)
+# Each service in one file, to start from; the last one that scripts/bundle.ts makes.
+SERVICES_BUILT := web/build/server.js
+SERVICES_SOURCES := $(shell find packages/*/src *-service/src gateway/src web/src) scripts/bundle.ts
 # Before the install node_modules/.bin must not be on PATH: npm would run on the Node that it replaces.
 PATH_WITHOUT_MODULES = $$(printf '%s' "$$PATH" | tr ':' '\n' | grep -v '/node_modules/\.bin$$' | paste -sd: -)
 WITH_NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
@@ -17,15 +20,15 @@ help: ## this list
 	@echo "make <target>:"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-run: $(INSTALLED) $(WEB_BUILT) ## install and build what is missing, then the whole system on http://localhost:8080 (PORT=, INSTANCES=, NATS_URL=)
+run: $(INSTALLED) $(WEB_BUILT) $(SERVICES_BUILT) ## install and build what is missing, then the whole system on http://localhost:8080 (PORT=, INSTANCES=, NATS_URL=)
 	@$(NODE) scripts/run.ts
 
-build: $(WEB_BUILT) ## the web UI, into web/dist
+build: $(WEB_BUILT) $(SERVICES_BUILT) ## the web UI, into web/dist, and the services, each into its folder build
 
-test: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) ## all tests on a real nats-server of their own, then one coverage table
+test: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## all tests on a real nats-server of their own, then one coverage table
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts)" && export NATS_SERVER && $(WITH_NODE) npm test --silent
 
-test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) ## the delivery suite and the system tests on the pinned nats-server
+test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## the delivery suite and the system tests on the pinned nats-server
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts --pinned)" && export NATS_SERVER && \
 		$(WITH_NODE) npm run test-delivery --silent
 
@@ -69,7 +72,7 @@ format: $(INSTALLED) ## format and fix
 	@$(WITH_NODE) npm run format --silent
 
 clean: ## remove data, tools, installed packages and what was built
-	rm -rf .data .tools .tap coverage node_modules web/dist test/browser/screenshots
+	rm -rf .data .tools .tap coverage node_modules web/dist */build test/browser/screenshots
 
 # npm ci, only when node_modules is missing or older than package-lock.json. Install scripts stay off but for the
 # `node` package, whose script fetches Node 24: better-sqlite3 ships its binary, and npm's implicit node-gyp run would
@@ -95,3 +98,6 @@ $(TAP_BUILT): .taprc $(INSTALLED)
 $(WEB_BUILT): $(INSTALLED) $(WEB_SOURCES)
 	@echo "Building the web UI ..."
 	@$(WITH_NODE) npm run build --silent && touch $@
+
+$(SERVICES_BUILT): $(INSTALLED) $(SERVICES_SOURCES)
+	@$(NODE) scripts/bundle.ts

@@ -12,7 +12,7 @@ export interface Process {
   name: string
 }
 
-/** Finds them by command line and working directory: `node <service>/src/server.ts`, scripts/run.ts, its nats-server. */
+/** Finds them by command line and working directory: `node <service>/build/server.js`, scripts/run.ts, its nats-server. */
 export function findProcesses(root: string): Process[] {
   return pids()
     .flatMap((pid) => {
@@ -45,7 +45,7 @@ function nameOf(pid: number, root: string): string | null {
     const path = script ? resolve(cwd, script) : ''
     if (path === `${root}/scripts/run.ts`) return 'run'
     const service = path.startsWith(`${root}/`)
-      ? /^([a-z-]+)\/src\/server\.ts$/.exec(path.slice(root.length + 1))
+      ? /^([a-z-]+)\/(?:build\/server\.js|src\/server\.ts)$/.exec(path.slice(root.length + 1))
       : null
     return service?.[1] ?? null
   } catch {

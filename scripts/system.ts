@@ -58,7 +58,7 @@ export interface SystemOptions {
   log?: (line: string) => void
   /** Aborts a start that is under way, which then stops what it had started and throws. */
   signal?: AbortSignal
-  /** What to run per part; default `node <folder>/src/server.ts`. */
+  /** What to run per part; default `node <folder>/build/server.js`, which scripts/bundle.ts makes. */
   commands?: Partial<Record<Part, readonly [string, ...string[]]>>
 }
 
@@ -170,7 +170,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       folders[part],
       instance,
       portOf(ports[part], instance),
-      options.commands?.[part] ?? [process.execPath, `${folders[part]}/src/server.ts`],
+      options.commands?.[part] ?? [process.execPath, `${folders[part]}/build/server.js`],
       ownOf(part),
     )
 

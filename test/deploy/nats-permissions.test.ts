@@ -118,7 +118,7 @@ t.test('the whole system runs on it', async (t) => {
   await withServer(t, async ({ port, log }) => {
     const dataDir = mkdtempSync(join(tmpdir(), 'checkout-'))
     const as = (service: ServiceName) =>
-      ['env', `NATS_URL=${urlOf(service, port)}`, process.execPath, `${service}/src/server.ts`] as const
+      ['env', `NATS_URL=${urlOf(service, port)}`, process.execPath, `${service}/build/server.js`] as const
     const system = await startSystem({
       dataDir,
       ports: 'free',

@@ -83,7 +83,7 @@ t.test('a second system and a copy of the first one, under load, and one that fi
 t.test('services in different currencies: refused, no money moves', async (t) => {
   await withBroker(t, async (nats) => {
     const as = (currency: string) =>
-      ['env', `CURRENCY=${currency}`, process.execPath, 'orders-service/src/server.ts'] as const
+      ['env', `CURRENCY=${currency}`, process.execPath, 'orders-service/build/server.js'] as const
     const said = await refusedStart(t, {
       env: { NATS_URL: nats.url, CURRENCY: 'RUB' },
       commands: { orders: as('USD') },
