@@ -100,4 +100,5 @@ $(WEB_BUILT): $(INSTALLED) $(WEB_SOURCES)
 	@$(WITH_NODE) npm run build --silent && touch $@
 
 $(SERVICES_BUILT): $(INSTALLED) $(SERVICES_SOURCES)
+	@echo "Bundling the services ..."
 	@$(NODE) scripts/bundle.ts
