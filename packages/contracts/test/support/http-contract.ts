@@ -165,6 +165,10 @@ function compileAll(document: { paths: Record<string, Record<string, Operation>>
   // ajv-formats is CommonJS: its default export arrives as a namespace.
   const addFormats = formats as unknown as (ajv: Ajv2020) => void
   addFormats(ajv)
+  // The services themselves do not, for the sake of their start.
+  for (const schema of schemasIn(document)) {
+    if (!ajv.validateSchema(schema)) throw new Error(`not a schema: ${ajv.errorsText()} in ${JSON.stringify(schema)}`)
+  }
   const validators = new Map<string, ValidateFunction>()
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const [method, { responses }] of Object.entries(methods)) {
@@ -177,4 +181,13 @@ function compileAll(document: { paths: Record<string, Record<string, Operation>>
     }
   }
   return validators
+}
+
+/** Of parameters, bodies, answers and headers, and the named ones. */
+function schemasIn(value: unknown): object[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, child]) => {
+    if (key === 'schemas') return Object.values(child)
+    return key === 'schema' ? [child] : schemasIn(child)
+  })
 }
