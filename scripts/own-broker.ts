@@ -8,14 +8,13 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseEnv } from 'node:util'
 import { serviceNames } from '@checkout/contracts/nats-permissions.ts'
-import { type ServiceName, streams } from '@checkout/contracts/topology.ts'
-import { parseUrl, streamMaxBytes } from '@checkout/messaging/jetstream.ts'
-import { loadConfig } from '@checkout/service/config.ts'
+import { type ServiceName, STREAM_BYTES, streams } from '@checkout/contracts/topology.ts'
+import { parseUrl } from '@checkout/messaging/nats-url.ts'
 import { connect } from '@nats-io/transport-node'
-import { Type } from 'typebox'
 import type { ManagedProcess } from './managed-process.ts'
 import { passwordVariable, userBlocks } from './nats-conf.ts'
 import { assertRoom } from './room.ts'
+import { integer } from './settings.ts'
 
 /** Who may do everything: for people, `make bench` and the tests. */
 const ADMIN = 'admin'
@@ -39,12 +38,13 @@ export interface OwnBroker {
 /**
  * Writes `nats-server.conf`, and with the first start `nats-passwords.env` (mode 0600), into the data folder, which must be
  * there.
- * @throws ConfigError when STREAM_MAX_BYTES is wrong
+ * @throws when STREAM_MAX_BYTES is wrong
  */
 export function prepareOwnBroker(program: string, port: number, dataDir: string, env: NodeJS.ProcessEnv): OwnBroker {
   const storeDir = join(dataDir, 'nats')
   const conf = join(dataDir, 'nats-server.conf')
-  const streamBytes = streams.length * loadConfig(Type.Object(streamMaxBytes), env).STREAM_MAX_BYTES
+  const { default: usual, minimum } = STREAM_BYTES
+  const streamBytes = streams.length * integer(env, 'STREAM_MAX_BYTES', usual, minimum, Number.MAX_SAFE_INTEGER)
   const passwords = keptPasswords(dataDir)
   writeFileSync(conf, configuration(port, storeDir, streamBytes + STORE_EXTRA_BYTES))
   return {

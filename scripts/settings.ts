@@ -42,7 +42,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   return settings
 }
 
-function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, min: number, max: number) {
+/** @throws an error that names the variable and what it accepts */
+export function integer(env: NodeJS.ProcessEnv, name: string, fallback: number, min: number, max: number): number {
   const text = env[name]
   if (!text) return fallback
   const value = Number(text)

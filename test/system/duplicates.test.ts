@@ -1,6 +1,6 @@
 /** A hundred copies of an event, under other message ids and event ids, from strangers: one effect. */
 import { randomUUID } from 'node:crypto'
-import { parseUrl } from '@checkout/messaging/jetstream.ts'
+import { parseUrl } from '@checkout/messaging/nats-url.ts'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'

@@ -25,6 +25,9 @@ export const streams = [
   { name: 'PAYMENTS', owner: 'payments-service', subjects: ['payments.>'] },
 ] as const satisfies readonly StreamDefinition[]
 
+/** What STREAM_MAX_BYTES is where it is not set, and the least that it may be. */
+export const STREAM_BYTES = { default: 2 * 1024 ** 3, minimum: 1024 ** 2 } as const
+
 /** Event type → the services that read it. */
 const readers: Readonly<Record<EventType, readonly ServiceName[]>> = {
   'users.registered.v1': ['payments-service', 'notifications-service'],

@@ -11,6 +11,7 @@ import {
   claimSubject,
   deletionSubject,
   type ServiceName,
+  STREAM_BYTES,
   type StreamDefinition,
   type Subscription,
   streams,
@@ -51,6 +52,7 @@ import { type BrokerHealth, watchBroker } from './broker-health.ts'
 import { createBrokerProblems } from './broker-problems.ts'
 import { type ClaimStore, createClaim, WHAT_TO_DO } from './claim.ts'
 import { type Mark, markText, readMark, unmarkedIncarnation } from './mark.ts'
+import { parseUrl } from './nats-url.ts'
 import { steadyReconnect, watchClock } from './wall-clock.ts'
 
 /** A dead broker is noticed within about two of these. */
@@ -81,8 +83,7 @@ export class Foreign extends Error {}
 /** To be spread into a service's configuration schema. */
 export const streamMaxBytes = {
   STREAM_MAX_BYTES: Type.Integer({
-    default: 2 * 1024 ** 3,
-    minimum: 1024 ** 2,
+    ...STREAM_BYTES,
     description: 'bytes that a stream may hold before its oldest messages give way',
   }),
 }
@@ -601,15 +602,6 @@ async function orMissing<T>(answer: Promise<T>, missing: number): Promise<T | un
     if (code === missing || code === JetStreamApiCodes.StreamNotFound) return undefined
     throw error
   }
-}
-
-/** What the client's `connect` takes instead of a url, or several separated by commas, that carries `user:password@`. */
-export function parseUrl(url: string): { servers: string[]; user?: string; pass?: string } {
-  const urls = url.split(',').map((part) => new URL(part.includes('://') ? part : `nats://${part}`))
-  const [first] = urls
-  const servers = urls.map((u) => u.host)
-  if (!first?.username) return { servers }
-  return { servers, user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
 }
 
 /**
