@@ -1,6 +1,6 @@
 # Works with any Node.js from 20 on: npm installs the pinned Node 24 into node_modules, and that one runs everything.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pinned demo postman bench compose-test k8s k8s-check diagrams backup restore check-books check lint format clean
+.PHONY: help run build test test-one test-pinned demo postman bench compose-test k8s k8s-check diagrams backup restore check-books check lint format clean
 
 NODE := node_modules/.bin/node
 INSTALLED := node_modules/.package-lock.json
@@ -31,6 +31,11 @@ test: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## all tests on a
 test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## the delivery suite and the system tests on the pinned nats-server
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts --pinned)" && export NATS_SERVER && \
 		$(WITH_NODE) npm run test-delivery --silent
+
+test-one: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## one test file or some (FILE=), of them the tests whose name contains NAME=
+	@test -n "$(FILE)" && ls $(FILE) >/dev/null || { echo 'which one? make test-one FILE=payments-service/test/race.test.ts NAME=balance' >&2; exit 2; }
+	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts)" && export NATS_SERVER && \
+		$(WITH_NODE) tap --allow-empty-coverage $(FILE) $(if $(NAME),--grep="/$(NAME)/")
 
 demo: $(INSTALLED) ## both scenarios step by step, against a running system
 	@$(NODE) scripts/demo.ts
