@@ -1,5 +1,6 @@
 /** Reading back what the load did, through the API, in pages of 100: first until it is settled, at the end all of it. */
 import type { Account, LedgerEntry, Letter, Order, Page, ServiceStatus } from '@checkout/contracts/http.ts'
+import { parts } from '@checkout/contracts/services.ts'
 import { checkDebits, checkLedger, checkOrders, unsettled } from './audit.ts'
 import { type Api, eachOf, pause } from './http.ts'
 import type { Load } from './load.ts'
@@ -9,7 +10,6 @@ const PAGE = 100
 const POLL_MS = 100
 /** A healthy system settles within milliseconds; a drowning one is given this long after the last answer. */
 const SETTLE_DEADLINE_MS = 180_000
-const parts = ['orders', 'payments', 'notifications'] as const
 
 export interface SettledOrder {
   createdAt: number

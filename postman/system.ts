@@ -1,8 +1,7 @@
 /** Folder 2, what all services answer: journeys, status, documentation; and the gateway itself. */
+import { parts } from '@checkout/contracts/services.ts'
 import { answers, answersText, orUnpublished, refuses, strangers } from './checks.ts'
 import { type Call, endpoint, type Folder, request } from './format.ts'
-
-const parts = ['orders', 'payments', 'notifications'] as const
 
 export const journeyRoutes = parts.map((part) =>
   endpoint(`GET /journeys/${part}/{id}`, `What ${part}-service knows of an order's way, step by step.`, {

@@ -21,10 +21,11 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { parts, services } from '@checkout/contracts/services.ts'
 import { SYSTEM_ID_FILE } from '@checkout/service/deployment.ts'
 import Database from 'better-sqlite3'
 
-export const files = ['orders.sqlite', 'payments.sqlite', 'notifications.sqlite'] as const
+export const files = parts.map((part) => services[part].file)
 
 /** Longer than any batch of writes takes; requests wait meanwhile. */
 const LOCK_WITHIN_MS = 2_000

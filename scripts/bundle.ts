@@ -6,10 +6,12 @@
  *   node scripts/bundle.ts [service …]
  */
 import { join, resolve } from 'node:path'
+import { serviceNames } from '@checkout/contracts/services.ts'
 import { rolldown } from 'rolldown'
 
 const root = resolve(import.meta.dirname, '..')
-const services = ['orders-service', 'payments-service', 'notifications-service', 'gateway', 'web']
+/** Of each the folder. */
+const services = [...serviceNames, 'gateway', 'web']
 /** They read files that lie beside them: native code, a logo. */
 const external = ['better-sqlite3', '@fastify/swagger-ui']
 

@@ -6,11 +6,13 @@
  * Needs docker with compose. Has a project name and a port of its own, so it never touches a running system, and removes
  * what it made.
  */
+
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { serviceNames } from '@checkout/contracts/services.ts'
 import { RETENTION_MS } from '@checkout/messaging/upkeep.ts'
 import t, { type Test } from 'tap'
 import { audit, type Claims, newClaims } from '../test/support/audit.ts'
@@ -23,7 +25,7 @@ import { reservePorts } from './ports.ts'
 import { root } from './system.ts'
 
 const PROJECT = 'checkout-test'
-const SERVICES = ['orders-service', 'payments-service', 'notifications-service', 'gateway', 'web'] as const
+const SERVICES = [...serviceNames, 'gateway', 'web'] as const
 const BASE_IMAGE = 'node:24-bookworm-slim'
 /** What the images may add to the base, and how soon an instance has to be there and in, or out of, the rotation. */
 const IMAGE_BYTES_MAX = 60_000_000

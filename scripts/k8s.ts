@@ -5,9 +5,11 @@
  *
  * Needs helm: see k8s-tools.ts.
  */
+
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
+import { parts } from '@checkout/contracts/services.ts'
 import { type Document, isMap, parseAllDocuments } from 'yaml'
 import { findProgram } from './k8s-tools.ts'
 
@@ -25,7 +27,7 @@ const PASSWORD = 'known-to-everybody'
 /** What the manifests are rendered with. */
 export const manifestArgs: readonly string[] = [
   '--skip-tests',
-  ...['orders', 'payments', 'notifications'].flatMap((part) => ['--set', `nats.passwords.${part}=${PASSWORD}`]),
+  ...parts.flatMap((part) => ['--set', `nats.passwords.${part}=${PASSWORD}`]),
 ]
 
 /** `helm template` of the release with these arguments. @throws with what Helm says when it refuses */

@@ -4,8 +4,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { natsPermissions, serviceNames } from '@checkout/contracts/nats-permissions.ts'
-import type { ServiceName } from '@checkout/contracts/topology.ts'
+import { natsPermissions } from '@checkout/contracts/nats-permissions.ts'
+import type { ServiceName } from '@checkout/contracts/services.ts'
+import { serviceNames } from '@checkout/contracts/services.ts'
 
 export const natsConf = join(import.meta.dirname, '../deploy/nats/nats.conf')
 

@@ -1,14 +1,8 @@
 import { createServer, type Server } from 'node:net'
+import type { Part } from '@checkout/contracts/services.ts'
 
 /** The ports of one system. Instance k of a service listens on its base port + 10(k−1). */
-export interface Ports {
-  readonly nats: number
-  readonly gateway: number
-  readonly orders: number
-  readonly payments: number
-  readonly notifications: number
-  readonly web: number
-}
+export type Ports = Readonly<Record<Part | 'nats' | 'gateway' | 'web', number>>
 
 /** A port that must be free, and what to do when it is not. */
 export interface NeededPort {

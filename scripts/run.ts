@@ -4,6 +4,7 @@
  */
 import { relative, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { parts } from '@checkout/contracts/services.ts'
 import { createLogOutput } from '@checkout/service/log-output.ts'
 import { killAll } from './managed-process.ts'
 import { passwordsFile } from './own-broker.ts'
@@ -66,7 +67,7 @@ async function statusOf(url: string, part: string): Promise<Status | undefined> 
 /** What the services say about the broker, for people, each thing once; they get a moment to connect. */
 async function brokerTrouble({ url }: System): Promise<string[]> {
   for (let attempt = 0; attempt < 20; attempt += 1) {
-    const statuses = await Promise.all(['orders', 'payments', 'notifications'].map((part) => statusOf(url, part)))
+    const statuses = await Promise.all(parts.map((part) => statusOf(url, part)))
     const problems = new Set(
       statuses.map((status) => status?.natsProblem).filter((problem) => typeof problem === 'string'),
     )

@@ -1,4 +1,5 @@
 /** The environment variables that the supervisor itself needs, validated; all others go to the services as they are. */
+import { parts, services } from '@checkout/contracts/services.ts'
 import { type Ports, portOf } from './ports.ts'
 
 export interface Settings {
@@ -20,9 +21,9 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const ports: Ports = {
     nats: 4222,
     gateway: port(env, 'PORT', 8080),
-    orders: port(env, 'ORDERS_PORT', 3001),
-    payments: port(env, 'PAYMENTS_PORT', 3002),
-    notifications: port(env, 'NOTIFICATIONS_PORT', 3003),
+    orders: port(env, 'ORDERS_PORT', services.orders.port),
+    payments: port(env, 'PAYMENTS_PORT', services.payments.port),
+    notifications: port(env, 'NOTIFICATIONS_PORT', services.notifications.port),
     web: port(env, 'WEB_PORT', 3004),
   }
   const instances = integer(env, 'INSTANCES', 1, 1, INSTANCES_MAX)
@@ -61,7 +62,7 @@ export const portVariables = {
   notifications: 'NOTIFICATIONS_PORT',
   web: 'WEB_PORT',
   gateway: 'PORT',
-} as const
+} as const satisfies Record<Exclude<keyof Ports, 'nats'>, string>
 
 function assertPortsDiffer({ ports, instances, natsUrl }: Settings) {
   const users = new Map<number, string>(natsUrl ? [] : [[ports.nats, 'nats-server']])
@@ -73,7 +74,7 @@ function assertPortsDiffer({ ports, instances, natsUrl }: Settings) {
   }
   add(ports.gateway, 'PORT')
   add(ports.web, 'WEB_PORT')
-  for (const part of ['orders', 'payments', 'notifications'] as const) {
+  for (const part of parts) {
     for (let k = 1; k <= instances; k++) add(portOf(ports[part], k), `${portVariables[part]} (instance ${k})`)
   }
 }

@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { REFUSED } from '@checkout/contracts/http.ts'
+import { parts, type Part as ServicePart, services } from '@checkout/contracts/services.ts'
 import { watchDeaths } from './deaths.ts'
 import { createGuard } from './guard.ts'
 import { rotateLogs } from './log-rotation.ts'
@@ -25,15 +26,8 @@ export const root = resolve(import.meta.dirname, '..')
  */
 const NODE_OPTIONS = '--max-semi-space-size=8'
 
-const services = ['orders', 'payments', 'notifications'] as const
-type Part = (typeof services)[number] | 'web' | 'gateway'
-const folders: Record<Part, string> = {
-  orders: 'orders-service',
-  payments: 'payments-service',
-  notifications: 'notifications-service',
-  web: 'web',
-  gateway: 'gateway',
-}
+type Part = ServicePart | 'web' | 'gateway'
+const folderOf = (part: Part): string => (part === 'web' || part === 'gateway' ? part : services[part].name)
 
 const READY_WITHIN_MS = 60_000
 /** A broker that is not there, or cannot be used just now, holds the start up no longer: the system runs without it. */
@@ -101,12 +95,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   if (!reserved) {
     const needed = neededPorts(ports, instances, !settings.natsUrl)
     await assertPortsFree(
-      needed.filter(({ user }) => user !== folders.gateway),
+      needed.filter(({ user }) => user !== 'gateway'),
       servicesHost,
       'SERVICES_HOST',
     )
     await assertPortsFree(
-      needed.filter(({ user }) => user === folders.gateway),
+      needed.filter(({ user }) => user === 'gateway'),
       host,
       'HOST',
     )
@@ -167,10 +161,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
   const createPart = (part: Part, instance: number) =>
     create(
-      folders[part],
+      folderOf(part),
       instance,
       portOf(ports[part], instance),
-      options.commands?.[part] ?? [process.execPath, `${folders[part]}/build/server.js`],
+      options.commands?.[part] ?? [process.execPath, `${folderOf(part)}/build/server.js`],
       ownOf(part),
     )
 
@@ -206,7 +200,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await untilListening(nats.port, starting.signal)
       watch = watchBroker(nats, { url: broker.url('admin'), storeDir: broker.storeDir, log })
     }
-    for (const part of services) {
+    for (const part of parts) {
       for (let k = 1; k <= instances; k++) backends.push(createPart(part, k))
     }
     backends.push(createPart('web', 1))
@@ -215,7 +209,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     await Promise.all(backends.map((p) => untilReady(p, callHost(servicesHost), deadline)))
     gateway = createPart('gateway', 1)
     gateway.start()
-    const readers = backends.filter(({ name }) => name !== folders.web)
+    const readers = backends.filter(({ name }) => name !== 'web')
     await Promise.all([
       untilReady(gateway, callHost(host), deadline),
       ...readers.map((reader) => untilOwnStreams(reader, callHost(servicesHost), deadline)),
@@ -262,10 +256,10 @@ function neededPorts(ports: Ports, instances: number, ownNats: boolean): NeededP
       'stop what listens there, or set NATS_URL to a broker (with JetStream) or NATS account that no other system uses'
     needed.push({ port: ports.nats, user: 'nats-server', remedy })
   }
-  for (const part of [...services, 'web', 'gateway'] as const) {
+  for (const part of [...parts, 'web', 'gateway'] as const) {
     for (let k = 1; k <= (part === 'web' || part === 'gateway' ? 1 : instances); k++) {
       const remedy = `stop what listens there, or set ${portVariables[part]} to another port`
-      needed.push({ port: portOf(ports[part], k), user: folders[part], remedy })
+      needed.push({ port: portOf(ports[part], k), user: folderOf(part), remedy })
     }
   }
   return needed

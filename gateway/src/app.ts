@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { type Part, parts } from '@checkout/contracts/services.ts'
 import type { App } from '@checkout/service/app.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import type { Logger } from '@checkout/service/logging.ts'
@@ -17,9 +18,7 @@ import { createReaders, type ReaderLimits } from './readers.ts'
 import { createUpgrades, type Upgrades } from './upgrade.ts'
 import type { Upstream } from './upstream.ts'
 
-/** The services that have a part in an order's way. */
-export const parts = ['orders', 'payments', 'notifications'] as const
-export type Upstreams = Record<(typeof parts)[number] | 'web', Upstream>
+export type Upstreams = Record<Part | 'web', Upstream>
 
 const STREAM_PATH = '/notifications/stream'
 

@@ -1,4 +1,5 @@
 /** The gateway process: configuration, upstreams, one port for everything. */
+import { services } from '@checkout/contracts/services.ts'
 import { Host, loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
 import { runService } from '@checkout/service/lifecycle.ts'
 import { createLogger } from '@checkout/service/logging.ts'
@@ -21,9 +22,9 @@ const config = loadConfigOrExit(
     INSTANCE: serviceConfig.INSTANCE,
     ALLOWED_HOSTS: serviceConfig.ALLOWED_HOSTS,
     PORT: Port(8080),
-    ORDERS_URLS: Urls(3001),
-    PAYMENTS_URLS: Urls(3002),
-    NOTIFICATIONS_URLS: Urls(3003),
+    ORDERS_URLS: Urls(services.orders.port),
+    PAYMENTS_URLS: Urls(services.payments.port),
+    NOTIFICATIONS_URLS: Urls(services.notifications.port),
     WEB_URLS: Urls(3004),
   }),
 )

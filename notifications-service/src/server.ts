@@ -1,4 +1,6 @@
 /** Composition root of notifications-service: the only file that wires and listens. */
+
+import { services } from '@checkout/contracts/services.ts'
 import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
@@ -12,6 +14,7 @@ import { createHandlers } from './messages.ts'
 import { createPush } from './push.ts'
 import { openNotificationsStore } from './store/index.ts'
 
+const own = services.notifications
 const mailConfig = {
   SMTP_URL: Type.Optional(
     Type.String({ pattern: '^smtps?://', description: 'an SMTP URL such as smtp://user:password@mail.example:587' }),
@@ -19,7 +22,7 @@ const mailConfig = {
   MAIL_FROM: Type.String({ default: 'Shop <shop@localhost>', pattern: '@', description: 'an e-mail address' }),
 }
 const streamConfig = {
-  NOTIFICATIONS_PORT: Port(3003),
+  NOTIFICATIONS_PORT: Port(own.port),
   ALLOWED_ORIGINS: Type.Array(Type.String({ pattern: '^https?://[^/]+$' }), {
     default: [],
     description: 'comma-separated origins such as https://shop.example',
@@ -27,7 +30,7 @@ const streamConfig = {
   STREAM_USER_FROM_QUERY: Type.Boolean({ default: true }),
 }
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ...mailConfig, ...streamConfig }))
-const base = await createBase('notifications-service', packageJson.version, config, openNotificationsStore)
+const base = await createBase(own.name, packageJson.version, config, openNotificationsStore)
 const { SMTP_URL: smtpUrl, MAIL_FROM: from } = config
 const terms = { ...base, mailing: smtpUrl !== undefined }
 const handlers = createHandlers(terms)

@@ -1,4 +1,5 @@
 /** Composition root of orders-service: the only file that wires and listens. */
+import { services } from '@checkout/contracts/services.ts'
 import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
@@ -11,8 +12,9 @@ import { handlers } from './messages.ts'
 import { openOrdersStore } from './store/index.ts'
 import { sweeper } from './sweep-pending.ts'
 
-const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ORDERS_PORT: Port(3001) }))
-const base = await createBase('orders-service', packageJson.version, config, openOrdersStore)
+const own = services.orders
+const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, ORDERS_PORT: Port(own.port) }))
+const base = await createBase(own.name, packageJson.version, config, openOrdersStore)
 const { store } = base
 const { currency } = base.deployment
 const messaging = createMessaging({ ...base, handlers, kept: [keptAnswers(store.read.idempotency)] })

@@ -1,4 +1,5 @@
 /** Composition root of payments-service: the only file that wires and listens. */
+import { services } from '@checkout/contracts/services.ts'
 import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
@@ -10,8 +11,9 @@ import { buildApp } from './app.ts'
 import { createHandlers } from './messages.ts'
 import { openPaymentsStore } from './store/index.ts'
 
-const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, PAYMENTS_PORT: Port(3002) }))
-const base = await createBase('payments-service', packageJson.version, config, openPaymentsStore)
+const own = services.payments
+const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, PAYMENTS_PORT: Port(own.port) }))
+const base = await createBase(own.name, packageJson.version, config, openPaymentsStore)
 const { currency } = base.deployment
 const handlers = createHandlers({ ...base, currency })
 const messaging = createMessaging({ ...base, handlers, kept: [keptAnswers(base.store.read.idempotency)] })

@@ -1,5 +1,6 @@
 /** The store of notifications-service: everything it keeps, and what a transaction can do with it. */
 import { join } from 'node:path'
+import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
@@ -11,7 +12,7 @@ import { migrations } from './tables.ts'
 
 export function openNotificationsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
   return openStore({
-    file: join(dataDir, 'notifications.sqlite'),
+    file: join(dataDir, services.notifications.file),
     migrations: [...messagingMigrations, ...deploymentMigrations, ...migrations],
     clock,
     writes: (writer: Connection) => ({

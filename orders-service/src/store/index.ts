@@ -1,5 +1,6 @@
 /** The store of orders-service: everything it keeps, and what a transaction can do with it. */
 import { join } from 'node:path'
+import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
@@ -12,7 +13,7 @@ import { userReads, userWrites } from './users.ts'
 
 export function openOrdersStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
   return openStore({
-    file: join(dataDir, 'orders.sqlite'),
+    file: join(dataDir, services.orders.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
     clock,
     writes: (writer: Connection) => ({

@@ -12,7 +12,8 @@ import { type EventType, eventData, eventSchemas, eventTypes, SYSTEM_HEADER } fr
 import { paidLetter } from './examples.ts'
 import { eventGuide, type SignalGuide, signals } from './guide.ts'
 import { PushedLetter, PushReady } from './http.ts'
-import { publisherOf, type ServiceName, streamOf, streams, subscriptions } from './topology.ts'
+import { type ServiceName, serviceNames } from './services.ts'
+import { publisherOf, streamOf, streams, subscriptions } from './topology.ts'
 
 /** A part of the document; its form is what AsyncAPI's parser says, and a test asks that. */
 type Part = Record<string, unknown>
@@ -63,7 +64,7 @@ export function asyncApiDocument(): Part {
           location: '$message.payload#/correlationid',
         },
       },
-      tags: byNames([...services, 'web'].map((name) => [name, { name }] as const)),
+      tags: byNames([...serviceNames, 'web'].map((name) => [name, { name }] as const)),
     },
   }
 }
@@ -73,8 +74,6 @@ const INTRODUCTION = `Services tell each other what happened by events, on NATS 
 Each event is a CloudEvent 1.0 in structured JSON. Readers ignore fields that they do not know: within a version fields may be added, and nothing else may change.
 
 Beside the streams there are signals, plain NATS messages without content that may get lost, and a WebSocket over which letters reach the browser.`
-
-const services: readonly ServiceName[] = ['orders-service', 'payments-service', 'notifications-service']
 
 const servers = {
   nats: {

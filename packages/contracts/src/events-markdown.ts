@@ -10,7 +10,8 @@ import { paidLetter } from './examples.ts'
 import { type Field, fieldsOf } from './fields.ts'
 import { eventGuide, signals } from './guide.ts'
 import { PushedLetter, PushReady } from './http.ts'
-import { publisherOf, type ServiceName, streamOf, subscriptions } from './topology.ts'
+import type { ServiceName } from './services.ts'
+import { publisherOf, streamOf, subscriptions } from './topology.ts'
 
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 const row = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`

@@ -3,7 +3,8 @@
  * AsyncAPI document and docs/events.md are made from it.
  */
 import type { EventType } from './events.ts'
-import { deletionSubject, pushSubject, type ServiceName, streams, subscriptions } from './topology.ts'
+import type { ServiceName } from './services.ts'
+import { deletionSubject, pushSubject, streams, subscriptions } from './topology.ts'
 
 export interface EventGuide {
   /** Which transaction of its publisher stores it for sending. */

@@ -7,12 +7,12 @@
  * rights. Whoever needs the wall gives each service an account of its own, with exports and imports.
  */
 import { eventTypes } from './events.ts'
+import type { ServiceName } from './services.ts'
 import {
   claimSubject,
   deletionSubject,
   publisherOf,
   pushSubject,
-  type ServiceName,
   type StreamDefinition,
   type Subscription,
   streams,
@@ -24,8 +24,6 @@ export interface NatsPermissions {
   readonly publish: readonly string[]
   readonly subscribe: readonly string[]
 }
-
-export const serviceNames: readonly ServiceName[] = ['orders-service', 'payments-service', 'notifications-service']
 
 /** The service that wakes its other instances when a user has a new letter. */
 const PUSHER: ServiceName = 'notifications-service'

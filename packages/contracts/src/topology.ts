@@ -3,8 +3,7 @@
  * written contracts come.
  */
 import type { EventType } from './events.ts'
-
-export type ServiceName = 'orders-service' | 'payments-service' | 'notifications-service'
+import type { ServiceName } from './services.ts'
 
 export interface StreamDefinition {
   readonly name: string

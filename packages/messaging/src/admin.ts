@@ -3,6 +3,7 @@
 import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import * as examples from '@checkout/contracts/examples.ts'
 import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
+import type { Part } from '@checkout/contracts/services.ts'
 import { Timestamp } from '@checkout/contracts/values.ts'
 import type { App } from '@checkout/service/app.ts'
 import { type Clock, rfc3339 } from '@checkout/service/clock.ts'
@@ -203,7 +204,7 @@ async function replay<Tx extends MessagingTx>(
 export function registerStatus(
   app: App,
   options: {
-    part: 'orders' | 'payments' | 'notifications'
+    part: Part
     version: string
     instance: number
     store: Store<MessagingTx, MessagingReads>

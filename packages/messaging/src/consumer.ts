@@ -7,7 +7,8 @@
  * - the store's or the broker's trouble → nak, not counted, and the loop pauses until the store takes writes again
  */
 import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
-import { type ServiceName, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
+import type { ServiceName } from '@checkout/contracts/services.ts'
+import { type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'

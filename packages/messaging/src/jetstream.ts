@@ -7,10 +7,10 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SYSTEM_HEADER } from '@checkout/contracts/events.ts'
 import { REFUSED } from '@checkout/contracts/http.ts'
+import type { ServiceName } from '@checkout/contracts/services.ts'
 import {
   claimSubject,
   deletionSubject,
-  type ServiceName,
   STREAM_BYTES,
   type StreamDefinition,
   type Subscription,

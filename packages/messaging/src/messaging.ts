@@ -1,6 +1,7 @@
 /** A service's part in the messaging: consumers in every instance; relay, upkeep and clean-up in the one with the lease. */
 import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
-import { type ServiceName, type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
+import type { ServiceName } from '@checkout/contracts/services.ts'
+import { type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import { createAge } from '@checkout/service/age.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'

@@ -6,7 +6,7 @@
  * row is due when it was there for long enough. So no stored time is compared, and whoever takes over waits once more.
  */
 import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
-import type { ServiceName } from '@checkout/contracts/topology.ts'
+import type { ServiceName } from '@checkout/contracts/services.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'

@@ -1,7 +1,7 @@
 /** What the services that take part in the messaging have in common: their base, their app, their run from start to end. */
 import type { AnyEvent } from '@checkout/contracts/events.ts'
 import { inboxPrefix } from '@checkout/contracts/nats-permissions.ts'
-import type { ServiceName } from '@checkout/contracts/topology.ts'
+import type { Part, ServiceName } from '@checkout/contracts/services.ts'
 import type { App } from '@checkout/service/app.ts'
 import { type Clock, type NewId, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { type Deployment, type DeploymentWrites, requireDeployment } from '@checkout/service/deployment.ts'
@@ -103,7 +103,7 @@ export interface ServiceAppDeps {
 export async function buildServiceApp<Tx extends MessagingTx>(
   deps: ServiceAppDeps & { store: Store<Tx, MessagingReads>; clock: Clock },
   own: {
-    part: 'orders' | 'payments' | 'notifications'
+    part: Part
     handlers: Handlers<Tx>
     onCommitted?: (event: AnyEvent) => void
     schemas: readonly TSchema[]

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { EventType } from '@checkout/contracts/events.ts'
-import type { ServiceName } from '@checkout/contracts/topology.ts'
+import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t, { type Test } from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'

@@ -9,13 +9,8 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EventData, EventType } from '@checkout/contracts/events.ts'
-import {
-  publisherOf,
-  type ServiceName,
-  type Subscription,
-  streamOf,
-  subscriptions,
-} from '@checkout/contracts/topology.ts'
+import type { ServiceName } from '@checkout/contracts/services.ts'
+import { publisherOf, type Subscription, streamOf, subscriptions } from '@checkout/contracts/topology.ts'
 import { uuidv7 } from '@checkout/service/clock.ts'
 import type { Store } from '@checkout/service/store.ts'
 import Database from 'better-sqlite3'

@@ -1,5 +1,6 @@
 /** The store of payments-service: everything it keeps, and what a transaction can do with it. */
 import { join } from 'node:path'
+import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
@@ -13,7 +14,7 @@ import { migrations } from './tables.ts'
 
 export function openPaymentsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
   return openStore({
-    file: join(dataDir, 'payments.sqlite'),
+    file: join(dataDir, services.payments.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
     clock,
     writes: (writer: Connection) => ({

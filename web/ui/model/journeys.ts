@@ -1,5 +1,6 @@
 /** Reads journeys, and keeps reading while they grow and somebody looks. */
 import type { Journey } from '@checkout/contracts/http.ts'
+import { parts } from '@checkout/contracts/services.ts'
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
 import { type Failure, loading, type Remote } from './failure.ts'
@@ -27,8 +28,6 @@ const EAGER_FOR_MS = 10_000
 const PATIENT_MS = 2_000
 /** Orders whose push is remembered per user. */
 const RECEIVED_MAX = 100
-
-const parts = ['orders', 'payments', 'notifications'] as const
 
 export interface JourneysDeps {
   platform: Platform

@@ -1,11 +1,10 @@
 /** How the services are. */
 import type { ServiceStatus } from '@checkout/contracts/http.ts'
+import { type Part, parts } from '@checkout/contracts/services.ts'
 import { computed, type ReadonlySignal, signal } from '@preact/signals-core'
 import type { Api } from './api.ts'
 import { loading, type Remote } from './failure.ts'
 import type { Platform } from './platform.ts'
-
-export type Part = 'orders' | 'payments' | 'notifications'
 
 export interface PartStatus {
   part: Part
@@ -21,7 +20,6 @@ export interface SystemModel {
 }
 
 const POLL_MS = 3_000
-const parts: readonly Part[] = ['orders', 'payments', 'notifications']
 
 export interface SystemDeps {
   platform: Platform
