@@ -25,6 +25,9 @@ export interface DutyOptions {
   logger: Logger
 }
 
+/** A reason given costs nothing; without one, abort() makes an error with a stack. */
+const WOKEN = 'woken'
+
 export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyOptions): Duty {
   const stopping = new AbortController()
   let waker = new AbortController()
@@ -58,14 +61,14 @@ export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyO
   async function pause(): Promise<void> {
     if (!awake && !stopping.signal.aborted) {
       waker = new AbortController()
-      await clock.sleep(everyMs, AbortSignal.any([waker.signal, stopping.signal]))
+      await clock.sleep(everyMs, waker.signal)
     }
     awake = false
   }
 
   const wake = () => {
     awake = true
-    waker.abort()
+    waker.abort(WOKEN)
   }
 
   lease.onAcquired(wake)
@@ -75,6 +78,7 @@ export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyO
     },
     async stop() {
       stopping.abort()
+      waker.abort(WOKEN)
       await loop
     },
     wake,

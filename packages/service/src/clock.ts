@@ -3,7 +3,6 @@
  * simulation can drive the same code with a virtual clock and its own ids.
  */
 import { randomFillSync } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { v7 } from 'uuid'
 
 export interface Clock {
@@ -18,7 +17,18 @@ export interface Clock {
 export const systemClock: Clock = {
   now: Date.now,
   monotonic: () => performance.now(),
-  sleep: (ms, signal) => delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined),
+  // Not node:timers/promises, which makes an error with a stack of every sleep that is cut short, and most are.
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve()
+      const wake = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      signal?.addEventListener('abort', wake)
+    }),
 }
 
 /** Makes a new id. The system's are UUIDv7 (RFC 9562): ordered by time, so they append to their indexes. */
