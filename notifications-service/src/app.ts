@@ -8,7 +8,7 @@ import {
   PushedLetter,
   PushReady,
 } from '@checkout/contracts/http.ts'
-import type { Handlers } from '@checkout/messaging/consumer.ts'
+import type { Handling } from '@checkout/messaging/handling.ts'
 import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
 import type { App } from '@checkout/service/app.ts'
 import { letterRoutes, type RoutesDeps } from './routes.ts'
@@ -16,20 +16,15 @@ import type { NotificationsTx } from './store/index.ts'
 import { type StreamDeps, streamRoute } from './stream.ts'
 
 export interface AppDeps extends ServiceAppDeps, RoutesDeps, StreamDeps {
-  handlers: Handlers<NotificationsTx>
+  handling: Handling<NotificationsTx>
 }
 
 export async function buildApp(deps: AppDeps): Promise<App> {
-  const app = await buildServiceApp(
-    { ...deps, clock: deps.terms.clock },
-    {
-      part: 'notifications',
-      handlers: deps.handlers,
-      onCommitted: ({ data }) => deps.push.wake(data.userId),
-      schemas: [Letter, LetterPage, NewMessage, PushedLetter, PushReady, JourneyStep, Journey],
-      docs: { description: 'Letters to the users: of joy for a paid order, of sorrow for a failed one.' },
-    },
-  )
+  const app = await buildServiceApp(deps, {
+    part: 'notifications',
+    schemas: [Letter, LetterPage, NewMessage, PushedLetter, PushReady, JourneyStep, Journey],
+    docs: { description: 'Letters to the users: of joy for a paid order, of sorrow for a failed one.' },
+  })
   letterRoutes(app, deps)
   await streamRoute(app, deps)
   return app

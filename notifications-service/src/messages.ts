@@ -1,5 +1,5 @@
 /** Events in: subject → transaction. */
-import type { Handlers } from '@checkout/messaging/consumer.ts'
+import type { Handlers } from '@checkout/messaging/handling.ts'
 import { addContact } from './add-contact.ts'
 import type { NotificationsTx } from './store/index.ts'
 import { type LetterTerms, writeOrderLetter } from './write-letter.ts'

@@ -1,6 +1,7 @@
 /** Composition root of notifications-service: the only file that wires and listens. */
 
 import { services } from '@checkout/contracts/services.ts'
+import { createHandling } from '@checkout/messaging/handling.ts'
 import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
@@ -33,13 +34,13 @@ const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxByte
 const base = await createBase(own.name, packageJson.version, config, openNotificationsStore)
 const { SMTP_URL: smtpUrl, MAIL_FROM: from } = config
 const terms = { ...base, mailing: smtpUrl !== undefined }
-const handlers = createHandlers(terms)
 const push = createPush({ ...base, signals: base.broker })
-const messaging = createMessaging({
+const handling = createHandling({
   ...base,
-  handlers,
+  handlers: createHandlers(terms),
   onCommitted: ({ data }) => push.wake(data.userId),
 })
+const messaging = createMessaging({ ...base, handling })
 messaging.duty({
   name: 'addressing',
   everyMs: 2_000,
@@ -57,7 +58,7 @@ push.start()
 await runMessagingService(base, {
   app: await buildApp({
     ...base,
-    handlers,
+    handling,
     terms,
     push,
     allowedOrigins: config.ALLOWED_ORIGINS,

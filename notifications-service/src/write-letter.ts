@@ -1,7 +1,8 @@
 /** The letter of joy or of sorrow, once per order, in one transaction with the inbox claim. */
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Letter, LetterKind } from '@checkout/contracts/http.ts'
-import type { Arrival } from '@checkout/messaging/consumer.ts'
+import { Contradiction } from '@checkout/messaging/decode.ts'
+import type { Arrival } from '@checkout/messaging/handling.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { failedLetter, paidLetter, type Text, toLetter } from './letter.ts'
 import type { NotificationsTx } from './store/index.ts'
@@ -15,10 +16,18 @@ export interface LetterTerms {
 
 type Result = CloudEvent<'orders.paid.v1'> | CloudEvent<'orders.failed.v1'>
 
+/** @throws Contradiction when a letter has told another outcome of this order, or told it to somebody else */
 export function writeOrderLetter(tx: NotificationsTx, event: Result, arrival: Arrival, terms: LetterTerms): void {
   const kind = event.type === 'orders.paid.v1' ? 'order_paid' : 'order_failed'
   const { orderId, userId } = event.data
-  if (!tx.inbox.claim(event.id) || tx.letters.exists(orderId, kind)) return
+  if (!tx.inbox.claim(event.id)) return
+  const told = tx.letters.outcome(orderId)
+  if (told && (told.kind !== kind || told.userId !== userId)) {
+    throw new Contradiction(
+      `order ${orderId}: a letter has told ${told.userId} ${told.kind} by event ${told.causeEventId}; event ${event.id} says ${kind} to ${userId}`,
+    )
+  }
+  if (told) return
   const name = tx.contacts.find(userId)?.name
   const text = event.type === 'orders.paid.v1' ? paidLetter(event.data, name) : failedLetter(event.data, name)
   store(tx, { userId, kind, orderId, text }, terms, {

@@ -3,7 +3,8 @@
 import { join } from 'node:path'
 import type { CloudEvent, EventData } from '@checkout/contracts/events.ts'
 import type { Signals } from '@checkout/messaging/broker.ts'
-import type { Arrival } from '@checkout/messaging/consumer.ts'
+import type { Arrival } from '@checkout/messaging/handling.ts'
+import { createHandling } from '@checkout/messaging/handling.ts'
 import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
@@ -55,15 +56,22 @@ export async function notificationsApp(
   const terms = { clock, newId: uuidv7, mailing }
   const logger = pino({ level: 'silent' })
   const push = createPush({ store, signals, clock, logger })
+  const deployment = TEST_SYSTEM
   const app = await buildApp({
     store,
     terms,
     push,
     allowedOrigins: ['https://shop.example'],
     ...stream,
-    handlers: createHandlers(terms),
+    handling: createHandling({
+      service: 'notifications-service',
+      handlers: createHandlers(terms),
+      store,
+      deployment,
+      clock,
+    }),
     broker: { connected: true, problem: undefined },
-    deployment: TEST_SYSTEM,
+    deployment,
     logger,
     metrics: createMetrics(),
     instance: 1,

@@ -1,12 +1,16 @@
 /** Letters: what they say, that each is written once, and how they are numbered. */
+
+import { join } from 'node:path'
 import { currencyCodes, decimalOf } from '@checkout/contracts/currencies.ts'
 import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import Database from 'better-sqlite3'
 import t from 'tap'
-import { execute } from '../../packages/contracts/test/support/database.ts'
+import { contents, execute, temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { formatMoney } from '../../web/ui/model/money.ts'
 import { ADDRESS_BATCH, addressMore } from '../src/add-contact.ts'
 import { majorUnits } from '../src/letter.ts'
+import { migrations } from '../src/store/tables.ts'
 import { ada, failedOf, notificationsApp, paidOf, registrationOf } from './app.ts'
 
 t.test('amounts as people write them, exact to the last unit', async (t) => {
@@ -213,4 +217,47 @@ t.test('the journey, also when the inbox has forgotten it', async (t) => {
     steps.find(({ step }: { step: string }) => step === 'inbox'),
     inbox,
   )
+})
+
+t.test('joy and sorrow about one order contradict each other, whichever came first', async (t) => {
+  const app = await notificationsApp(t)
+  for (const [first, second] of [
+    [paidOf(), failedOf],
+    [failedOf(), paidOf],
+  ] as const) {
+    const { orderId } = first.data
+    await app.settled(first)
+    const before = contents(app.file)
+    await t.rejects(app.settled(second({ orderId })), /a letter has told ada order_.* says order_/)
+    const toAnother = first.type === 'orders.paid.v1' ? paidOf : failedOf
+    await t.rejects(app.settled(toAnother({ orderId, userId: 'bob' })), /told ada .* to bob/)
+    t.strictSame(contents(app.file), before, 'nothing changed')
+    await app.settled(toAnother({ orderId }))
+    t.strictSame((await app.letters()).items.filter((item: { orderId: string }) => item.orderId === orderId).length, 1)
+    const copy = `INSERT INTO letters SELECT user_id, seq + 100, id, 'order_paid', 'another', to_address, subject, body, mail,
+      mail_attempts, mail_due_at, created_at, sent_at, cause_event_id, cause_seq, cause_deliveries, cause_received_at, outcome_of
+      FROM letters WHERE outcome_of = '${orderId}'`
+    t.throws(() => execute(app.file, copy), /UNIQUE.*outcome_of/, 'the key holds by itself')
+  }
+})
+
+t.test('a file in which an older version has written both is taken, with joy as the key', async (t) => {
+  const folder = temporaryFolder()
+  const old = new Database(join(folder.dataDir, 'notifications.sqlite'))
+  old.exec(migrations[0]?.sql ?? '')
+  old.exec('CREATE TABLE migrations (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT')
+  old.exec("INSERT INTO migrations VALUES ('notifications/1', 0)")
+  const letter = (seq: number, kind: string, order: string) =>
+    old.exec(`INSERT INTO letters (user_id, seq, id, kind, order_id, subject, body, mail, mail_due_at, created_at, cause_event_id)
+      VALUES ('ada', ${seq}, 'l${seq}', '${kind}', '${order}', '', '', 'none', 0, 0, 'e${seq}')`)
+  letter(1, 'order_failed', 'both')
+  letter(2, 'order_paid', 'both')
+  letter(3, 'order_failed', 'one')
+  old.close()
+  const app = await notificationsApp(t, { folder })
+  await app.store.write((tx) => {
+    t.match(tx.letters.outcome('both'), { kind: 'order_paid' })
+    t.match(tx.letters.outcome('one'), { kind: 'order_failed' })
+  })
+  t.equal((await app.letters()).items.length, 3)
 })

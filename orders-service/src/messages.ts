@@ -1,5 +1,5 @@
 /** Events in: subject → transaction. */
-import type { Handlers } from '@checkout/messaging/consumer.ts'
+import type { Handlers } from '@checkout/messaging/handling.ts'
 import { settleOrder } from './settle-order.ts'
 import type { OrdersTx } from './store/index.ts'
 

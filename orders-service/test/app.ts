@@ -3,13 +3,15 @@
 import { join } from 'node:path'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
-import type { Arrival } from '@checkout/messaging/consumer.ts'
+import type { Arrival } from '@checkout/messaging/handling.ts'
+import { createHandling } from '@checkout/messaging/handling.ts'
 import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
 import pino from 'pino'
 import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { TEST_SYSTEM } from '../../test/support/deployment.ts'
 import { buildApp } from '../src/app.ts'
+import { handlers } from '../src/messages.ts'
 import { openOrdersStore } from '../src/store/index.ts'
 
 interface Test {
@@ -23,13 +25,15 @@ export async function ordersApp(
   const { dataDir, remove } = temporaryFolder()
   const store = openOrdersStore({ dataDir, clock, newId: uuidv7 })
   const broker: { connected: boolean; problem: string | undefined } = { connected: true, problem: undefined }
+  const deployment = TEST_SYSTEM
   const app = await buildApp({
+    handling: createHandling({ service: 'orders-service', handlers, store, deployment, clock }),
     store,
     clock,
     newId: uuidv7,
     currency: 'RUB',
     broker,
-    deployment: TEST_SYSTEM,
+    deployment,
     logger: pino({ level: 'silent' }),
     metrics: createMetrics(),
     instance: 2,

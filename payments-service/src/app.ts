@@ -1,19 +1,18 @@
 /** payments-service as an app that answers and never listens. */
 import { Account, Journey, JourneyStep, LedgerEntry, LedgerPage, Movement } from '@checkout/contracts/http.ts'
-import type { Handlers } from '@checkout/messaging/consumer.ts'
+import type { Handling } from '@checkout/messaging/handling.ts'
 import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
 import type { App } from '@checkout/service/app.ts'
 import { accountRoutes, type RoutesDeps } from './routes.ts'
 import type { PaymentsTx } from './store/index.ts'
 
 export interface AppDeps extends ServiceAppDeps, RoutesDeps {
-  handlers: Handlers<PaymentsTx>
+  handling: Handling<PaymentsTx>
 }
 
 export async function buildApp(deps: AppDeps): Promise<App> {
   const app = await buildServiceApp(deps, {
     part: 'payments',
-    handlers: deps.handlers,
     schemas: [Account, Movement, LedgerEntry, LedgerPage, JourneyStep, Journey],
     docs: { description: 'Accounts and their ledger. Orders are debited asynchronously, exactly once.' },
   })

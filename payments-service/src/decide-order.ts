@@ -6,9 +6,11 @@
  * and however late, finds it and changes nothing. A decline sticks as well: a top-up does not turn it. Two instances
  * cannot both find no decision: a file has one writer at a time (BEGIN IMMEDIATE, see ADR 2).
  */
+import { ok } from 'node:assert'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
-import type { Arrival } from '@checkout/messaging/consumer.ts'
+import { Contradiction } from '@checkout/messaging/decode.ts'
+import type { Arrival } from '@checkout/messaging/handling.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import type { PaymentsTx } from './store/index.ts'
 import type { DecisionRow } from './store/tables.ts'
@@ -31,7 +33,7 @@ export function decideOrder(
   // Whether it is new does not matter here: a known order is answered again, see repeat().
   tx.inbox.claim(event.id)
   const known = tx.decisions.find(event.data.orderId)
-  if (known) repeat(tx, event, known, terms.clock)
+  if (known) repeat(tx, event, agreeing(known, event), terms.clock)
   else decide(tx, event, arrival, terms)
 }
 
@@ -68,12 +70,21 @@ function debit(
 ): string | null {
   const moved = tx.accounts.take(entry.userId, entry.amount)
   if (!moved) return null
+  ok(moved.balance >= 0 && moved.number > 0, `a debit left the balance ${moved.balance} at entry ${moved.number}`)
   tx.ledger.append({ ...entry, kind: 'debit', number: moved.number, balanceAfter: moved.balance })
   return entry.id
 }
 
 const declineReason = (tx: PaymentsTx, userId: string): FailureReason =>
   tx.accounts.exists(userId) ? 'insufficient_funds' : 'account_not_found'
+
+/** @throws Contradiction when the decision was about another user or amount */
+function agreeing(known: DecisionRow, { id, data }: CloudEvent<'orders.created.v1'>): DecisionRow {
+  if (known.userId === data.userId && known.amount === data.amount) return known
+  throw new Contradiction(
+    `order ${data.orderId} was decided (${known.outcome}) as user ${known.userId}, amount ${known.amount}, of event ${known.causeEventId}; event ${id} says user ${data.userId}, amount ${data.amount}`,
+  )
+}
 
 /** The question came again: perhaps the answer was lost, so it is given again, under the same event id. */
 function repeat(tx: PaymentsTx, event: CloudEvent<'orders.created.v1'>, known: DecisionRow, clock: Clock): void {

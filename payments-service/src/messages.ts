@@ -1,5 +1,5 @@
 /** Events in: subject → transaction. */
-import type { Handlers } from '@checkout/messaging/consumer.ts'
+import type { Handlers } from '@checkout/messaging/handling.ts'
 import { type DecisionTerms, decideOrder } from './decide-order.ts'
 import { openAccountOf } from './open-account.ts'
 import type { PaymentsTx } from './store/index.ts'

@@ -1,4 +1,5 @@
 /** Deposit and withdrawal: the balance and its ledger entry, in one transaction. */
+import { ok } from 'node:assert'
 import type { LedgerEntry } from '@checkout/contracts/http.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import type { Answer } from '@checkout/service/idempotency.ts'
@@ -26,6 +27,7 @@ export function moveMoney(
       throw new Problem(kind === 'deposit' ? 'balance_limit' : 'insufficient_funds')
     }
     const { balance: balanceAfter, number } = moved
+    ok(kind === 'deposit' ? balanceAfter >= amount : balanceAfter >= 0, `a ${kind} left the balance ${balanceAfter}`)
     const entry = { id: newId(), userId, number, kind, amount, balanceAfter, orderId: null, createdAt: clock.now() }
     tx.ledger.append(entry)
     return { status: 201, body: toEntry(entry) }

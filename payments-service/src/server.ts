@@ -1,5 +1,6 @@
 /** Composition root of payments-service: the only file that wires and listens. */
 import { services } from '@checkout/contracts/services.ts'
+import { createHandling } from '@checkout/messaging/handling.ts'
 import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
 import { createMessaging } from '@checkout/messaging/messaging.ts'
 import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
@@ -9,17 +10,17 @@ import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { createHandlers } from './messages.ts'
-import { openPaymentsStore } from './store/index.ts'
+import { openPaymentsStore, type PaymentsTx } from './store/index.ts'
 
 const own = services.payments
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, PAYMENTS_PORT: Port(own.port) }))
 const base = await createBase(own.name, packageJson.version, config, openPaymentsStore)
 const { currency } = base.deployment
-const handlers = createHandlers({ ...base, currency })
-const messaging = createMessaging({ ...base, handlers, kept: [keptAnswers(base.store.read.idempotency)] })
+const handling = createHandling({ ...base, handlers: createHandlers({ ...base, currency }) })
+const messaging = createMessaging<PaymentsTx>({ ...base, handling, kept: [keptAnswers(base.store.read.idempotency)] })
 
 await runMessagingService(base, {
-  app: await buildApp({ ...base, handlers, currency }),
+  app: await buildApp({ ...base, handling, currency }),
   messaging,
   listen: { host: config.SERVICES_HOST, basePort: config.PAYMENTS_PORT, variable: 'PAYMENTS_PORT' },
 })

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
-import type { Arrival } from '@checkout/messaging/consumer.ts'
+import type { Arrival } from '@checkout/messaging/handling.ts'
+import { createHandling } from '@checkout/messaging/handling.ts'
 import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
 import pino from 'pino'
@@ -28,12 +29,19 @@ export async function paymentsApp(
   const { dataDir, remove } = temporaryFolder()
   const store = openPaymentsStore({ dataDir, clock, newId: uuidv7 })
   const terms = { clock, newId: uuidv7, currency: 'RUB' }
+  const deployment = TEST_SYSTEM
   const app = await buildApp({
     ...terms,
     store,
-    handlers: createHandlers(terms),
+    handling: createHandling({
+      service: 'payments-service',
+      handlers: createHandlers(terms),
+      store,
+      deployment,
+      clock,
+    }),
     broker: { connected: true, problem: undefined },
-    deployment: TEST_SYSTEM,
+    deployment,
     logger: pino({ level: 'silent' }),
     metrics: createMetrics(),
     instance: 1,

@@ -52,6 +52,31 @@ t.test('delivered again: one decision, one debit, the outcome at most once per t
   t.strictSame([decisions?.length, transactions?.length], [1, 2])
 })
 
+t.test('a known order that says something else is refused, whichever came first', async (t) => {
+  for (const [change, both] of [
+    [{ amount: 40 }, /user ada, amount 100.*user ada, amount 40|user ada, amount 40.*user ada, amount 100/],
+    [{ userId: 'bob' }, /user ada, amount 100.*user bob, amount 100|user bob, amount 100.*user ada, amount 100/],
+  ] as const) {
+    for (const swapped of [false, true]) {
+      const clock = createTestClock()
+      const payments = await paymentsApp(t, { clock })
+      await payments.open(250)
+      await payments.open(250, 'bob')
+      const order = orderOf()
+      const other = orderOf({ orderId: order.data.orderId, ...change })
+      const [first, second] = swapped ? [other, order] : [order, other]
+      await payments.decide(first)
+      await payments.publish()
+      clock.advance(60_000)
+      const before = contents(payments.file)
+      await t.rejects(payments.decide(second), both)
+      t.strictSame(contents(payments.file), before, 'nothing changed, not even the inbox')
+      await payments.decide({ ...first, id: uuidv7() })
+      t.equal(payments.emitted().length, 2, 'the first one is answered again')
+    }
+  }
+})
+
 t.test('the clock was set back: a repeated question is still answered', async (t) => {
   const clock = createTestClock()
   const payments = await paymentsApp(t, { clock })

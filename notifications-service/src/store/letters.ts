@@ -6,14 +6,14 @@ import { addressing, type LetterRow, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
 
-export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'mailDueAt' | 'sentAt'>
+export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'mailDueAt' | 'sentAt' | 'outcomeOf'>
 
 export function letterWrites(writer: Connection) {
   const db = queries(writer)
-  const exists = db
-    .select({ id: letters.id })
+  const outcome = db
+    .select({ userId: letters.userId, kind: letters.kind, causeEventId: letters.causeEventId })
     .from(letters)
-    .where(and(eq(letters.orderId, p('orderId')), eq(letters.kind, p('kind'))))
+    .where(eq(letters.outcomeOf, p('orderId')))
     .prepare()
   const nextSeq = db
     .insert(mailboxes)
@@ -39,6 +39,7 @@ export function letterWrites(writer: Connection) {
       causeSeq: p('causeSeq'),
       causeDeliveries: p('causeDeliveries'),
       causeReceivedAt: p('causeReceivedAt'),
+      outcomeOf: p('outcomeOf'),
     })
     .prepare()
   // By its index: SQLite would look through all letters of the user.
@@ -85,12 +86,13 @@ export function letterWrites(writer: Connection) {
     .where(key)
     .prepare()
   return {
-    /** Whether the letter about this order was written before. */
-    exists: (orderId: string, kind: string): boolean => exists.get({ orderId, kind }) !== undefined,
+    /** The letter that tells how this order ended, if it was written before. */
+    outcome: (orderId: string): Pick<LetterRow, 'userId' | 'kind' | 'causeEventId'> | undefined =>
+      outcome.get({ orderId }),
     /** Writes the letter under the user's next number; returns that. */
     add(letter: NewLetterRow): number {
       const { seq } = nextSeq.get({ userId: letter.userId })
-      insert.run({ ...letter, seq })
+      insert.run({ ...letter, seq, outcomeOf: letter.kind === 'message' ? null : letter.orderId })
       return seq
     },
     /**

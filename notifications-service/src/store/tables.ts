@@ -57,6 +57,17 @@ export const migrations: readonly Migration[] = [
     name: 'notifications-age/1',
     sql: "UPDATE letters SET mail_due_at = 0 WHERE mail = 'queued'",
   },
+  {
+    // A letter of joy and one of sorrow for one order cannot both be. Where an older version has written both, the key is
+    // that of joy.
+    name: 'letters-outcome/1',
+    sql: `
+      ALTER TABLE letters ADD COLUMN outcome_of TEXT;
+      UPDATE letters SET outcome_of = order_id WHERE kind = 'order_paid';
+      UPDATE letters SET outcome_of = order_id WHERE kind = 'order_failed'
+        AND NOT EXISTS (SELECT 1 FROM letters joy WHERE joy.order_id = letters.order_id AND joy.kind = 'order_paid');
+      CREATE UNIQUE INDEX letters_outcome_of ON letters (outcome_of);`,
+  },
 ]
 
 export const addressing = sqliteTable('addressing', { userId: text('user_id').primaryKey() })
@@ -92,6 +103,8 @@ export const letters = sqliteTable('letters', {
   causeSeq: integer('cause_seq'),
   causeDeliveries: integer('cause_deliveries'),
   causeReceivedAt: integer('cause_received_at'),
+  /** The order whose outcome it tells: the key of joy and sorrow. */
+  outcomeOf: text('outcome_of'),
 })
 
 export type ContactRow = typeof contacts.$inferSelect

@@ -66,8 +66,8 @@ export function orderWrites(writer: Connection) {
       description: orders.description,
     })
     .prepare()
-  const exists = db
-    .select({ id: orders.id })
+  const find = db
+    .select()
     .from(orders)
     .where(eq(orders.id, p('id')))
     .prepare()
@@ -87,7 +87,7 @@ export function orderWrites(writer: Connection) {
     add: (order: NewOrderRow): void => void insert.run({ ...order, userRegistered: Number(order.userRegistered) }),
     /** The order, when this changed it; undefined when it was settled before or does not exist. */
     settle: (settlement: Settlement) => settle.get({ ...settlement }),
-    exists: (id: string): boolean => exists.get({ id }) !== undefined,
+    find: (id: string): OrderRow | undefined => find.get({ id }),
     /** Pending orders to be swept at this age of the file, longest waiting first. */
     due: (now: number, limit: number): OrderRow[] => due.all({ now, limit }),
     swept: (id: string, sweepAt: number): void => void swept.run({ id, sweepAt }),

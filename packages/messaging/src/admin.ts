@@ -1,13 +1,10 @@
 /** What operators see of a service: `/admin/dead-letters` (own port only) and `/status/{part}` (also by the gateway). */
-
-import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
 import * as examples from '@checkout/contracts/examples.ts'
 import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
 import type { Part } from '@checkout/contracts/services.ts'
 import { Timestamp } from '@checkout/contracts/values.ts'
 import type { App } from '@checkout/service/app.ts'
-import { type Clock, rfc3339 } from '@checkout/service/clock.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
+import { rfc3339 } from '@checkout/service/clock.ts'
 import { bodyErrors, limitTooLarge, responses, success, unknownField } from '@checkout/service/docs.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import { Problem } from '@checkout/service/problem.ts'
@@ -16,9 +13,8 @@ import type { Store } from '@checkout/service/store.ts'
 import { noBody } from '@checkout/service/validation.ts'
 import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
-import type { Arrival, Handler, Handlers } from './consumer.ts'
 import type { DeadLetterRow } from './dead-letters.ts'
-import { decodeStored, Poison } from './decode.ts'
+import { type Handling, storedMessage } from './handling.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
 
 const DeadLetter = Type.Object(
@@ -67,14 +63,10 @@ const toBody = ({ seq: _, createdAt, headers, ...row }: DeadLetterRow) => ({
 
 export interface AdminOptions<Tx extends MessagingTx> {
   store: Store<Tx, MessagingReads>
-  handlers: Handlers<Tx>
-  deployment: Deployment
-  clock: Clock
-  /** Called once a replayed event's effect is committed. */
-  onCommitted?: (event: AnyEvent) => void
+  handling: Handling<Tx>
 }
 
-/** Dead letters: list, look, replay through the local handler, discard. */
+/** Dead letters: list, look, replay in this process, discard. */
 export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: AdminOptions<Tx>): void {
   const { store } = options
   const tags = ['admin']
@@ -147,7 +139,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
       },
     },
     async ({ params, log }, reply) => {
-      await replay(options, find(params.id))
+      await replay(options.handling, find(params.id))
       log.info({ deadLetter: params.id }, 'replayed a dead letter')
       return reply.code(204).send(null)
     },
@@ -179,21 +171,13 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
   )
 }
 
-async function replay<Tx extends MessagingTx>(
-  { store, handlers, deployment, clock, onCommitted }: AdminOptions<Tx>,
-  row: DeadLetterRow,
-): Promise<void> {
+async function replay<Tx extends MessagingTx>(handling: Handling<Tx>, row: DeadLetterRow): Promise<void> {
   try {
-    const event = decodeStored(row, deployment)
-    const handler = handlers[event.type] as Handler<Tx, EventType> | undefined
-    if (!handler) throw new Poison(`this service has no handler for ${event.type}`)
-    const arrival: Arrival = { streamSeq: 0, deliveries: row.attempts + 1, receivedAt: clock.now() }
-    await store.write(async (tx) => {
+    await handling.handle(storedMessage(row), { streamSeq: 0, deliveries: row.attempts + 1 }, (tx) => {
       // Two replays at once: the second finds it gone, and the handler's own keys make its effect single anyway.
       if (!tx.deadLetters.remove(row.id)) throw new Problem('dead_letter_not_found')
-      await handler(tx, event, arrival)
+      return true
     })
-    onCommitted?.(event)
   } catch (error) {
     if (error instanceof Problem || isStorageError(error)) throw error
     throw new Problem('replay_failed', { detail: `It failed again: ${(error as Error).message}` })

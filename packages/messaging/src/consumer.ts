@@ -6,17 +6,17 @@
  * - the handler's own error → parked in the file, committed, → ack; tried again from there (`retries.ts`)
  * - the store's or the broker's trouble → nak, not counted, and the loop pauses until the store takes writes again
  */
-import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
+import type { AnyEvent } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
 import type { Broker, Delivery, Pull } from './broker.ts'
 import type { DeadLetterWrites } from './dead-letters.ts'
-import { decodeOwn, eventKey, Poison } from './decode.ts'
+import { eventKey, Poison } from './decode.ts'
+import type { Handling } from './handling.ts'
 import type { InboxWrites } from './inbox.ts'
 import type { ParkedWrites } from './parked.ts'
 
@@ -25,18 +25,6 @@ const IN_FLIGHT = 256
 const STORE_PAUSE_MS = { first: 100, longest: 1_000 }
 /** Until a missing durable is asked for again: its stream's owner creates it. */
 const REBIND_MS = 250
-
-/** Where a message stood, for the journey of an order. */
-export interface Arrival {
-  /** 0 when it did not come from the stream but was replayed by hand from the dead letters. */
-  readonly streamSeq: number
-  readonly deliveries: number
-  readonly receivedAt: number
-}
-
-/** The effect of an event, in one transaction with the inbox claim. Throws when it cannot be done. */
-export type Handler<Tx, T extends EventType> = (tx: Tx, event: CloudEvent<T>, arrival: Arrival) => void | Promise<void>
-export type Handlers<Tx> = { readonly [T in EventType]?: Handler<Tx, T> }
 
 export interface ConsumerTx {
   readonly inbox: InboxWrites
@@ -49,14 +37,11 @@ export const handledResults = ['handled', 'retried', 'dead_lettered'] as const
 
 export interface ConsumerOptions<Tx extends ConsumerTx> {
   service: ServiceName
-  handlers: Handlers<Tx>
+  handling: Handling<Tx>
   write: <T>(work: Work<Tx, T>) => Promise<T>
   broker: Broker
-  deployment: Deployment
   clock: Clock
   logger: Logger
-  /** Called once an event's effect is committed, before the ack, also for a duplicate. A crash can come before it. */
-  onCommitted?: (event: AnyEvent) => void
   onHandled?: (type: string, result: (typeof handledResults)[number]) => void
   /** Called when a message was parked. */
   onParked?: () => void
@@ -116,27 +101,16 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
   }
 
   async function handle(subscription: Subscription, delivery: Delivery): Promise<void> {
+    const { durable, subject } = subscription
     try {
-      const event = decodeOwn(delivery, options.deployment)
-      const applied = await apply(subscription, event, delivery)
-      if (applied) options.onCommitted?.(event)
+      // Not to be done when it was parked before: a crash or the broker has lost the ack.
+      const isNew = (tx: Tx, event: AnyEvent) => delivery.deliveries === 1 || !tx.parked.has(durable, event.id)
+      const handled = await options.handling.handle(delivery, delivery, isNew)
       delivery.ack()
-      if (applied) options.onHandled?.(event.type, 'handled')
+      if (handled) options.onHandled?.(subject, 'handled')
     } catch (error) {
       await settleFailure(subscription, delivery, error).catch((storeError) => pauseFor(delivery, storeError))
     }
-  }
-
-  /** False when it was parked before: a crash or the broker has lost the ack. */
-  function apply({ durable }: Subscription, event: AnyEvent, delivery: Delivery): Promise<boolean> {
-    const handler = options.handlers[event.type] as Handler<Tx, EventType> | undefined
-    if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
-    const arrival = { streamSeq: delivery.streamSeq, deliveries: delivery.deliveries, receivedAt: clock.now() }
-    return write(async (tx) => {
-      if (delivery.deliveries > 1 && tx.parked.has(durable, event.id)) return false
-      await handler(tx, event, arrival)
-      return true
-    })
   }
 
   /** What becomes of a message whose handling failed. @throws the store's trouble */

@@ -9,6 +9,12 @@ import type { Delivery } from './broker.ts'
 /** A message that no retry can help: another system's, in another currency, not JSON, or not what the contract says. */
 export class Poison extends Error {}
 
+/**
+ * It says something else than what is stored about the same thing: both cannot be true, and no retry decides which. A person
+ * has to, so the reason has both.
+ */
+export class Contradiction extends Poison {}
+
 const validators = new Map(eventTypes.map((type) => [type, Compile(eventSchemas[type])]))
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -18,15 +24,6 @@ export function decodeOwn(delivery: Pick<Delivery, 'data' | 'subject' | 'headers
   const event = decode(delivery)
   assertCurrency(event, deployment)
   return event
-}
-
-/** The same for a message that was kept in the file: a parked one, a dead letter. @throws Poison */
-export function decodeStored(
-  row: { message: string; subject: string; headers: string },
-  deployment: Deployment,
-): AnyEvent {
-  const headers = JSON.parse(row.headers) as Record<string, string>
-  return decodeOwn({ data: Buffer.from(row.message), subject: row.subject, headers }, deployment)
 }
 
 /** @throws Poison */

@@ -1,10 +1,9 @@
 /** A service's part in the messaging: consumers in every instance; relay, upkeep and clean-up in the one with the lease. */
-import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
+import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import { createAge } from '@checkout/service/age.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
 import { createLease, type Lease } from '@checkout/service/lease.ts'
 import type { Store } from '@checkout/service/store.ts'
 import type { Logger } from 'pino'
@@ -12,9 +11,10 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import { type Answers, type AnswersOptions, createAnswers } from './answers.ts'
 import type { Broker } from './broker.ts'
 import { cleanUp, type Kept, retentionStep } from './clean-up.ts'
-import { createConsumer, type Handlers, handledResults } from './consumer.ts'
+import { createConsumer, handledResults } from './consumer.ts'
 import { createDurables } from './durables.ts'
 import { createDuty, type Duty, type DutyOptions } from './duty.ts'
+import type { Handling } from './handling.ts'
 import { createRelay } from './relay.ts'
 import { createRetries } from './retries.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
@@ -26,9 +26,8 @@ const SCHEDULE_EVERY_MS = 1_000
 export interface MessagingOptions<Tx extends MessagingTx> {
   service: ServiceName
   store: Store<Tx, MessagingReads>
-  handlers: Handlers<Tx>
+  handling: Handling<Tx>
   broker: Broker
-  deployment: Deployment
   clock: Clock
   logger: Logger
   metrics?: Registry
@@ -36,8 +35,6 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   retentionMs?: number
   /** First pause before a failed handler runs again, ms; 50 unless a test says otherwise. It doubles up to 100 times that. */
   retryMs?: number
-  /** See ConsumerOptions: for wake-ups, which may get lost. */
-  onCommitted?: (event: AnyEvent) => void
   /** More that is kept for a while than the inbox and the outbox. */
   kept?: readonly Kept<Tx>[]
 }
@@ -64,7 +61,7 @@ export interface Messaging {
 }
 
 export function createMessaging<Tx extends MessagingTx>(options: MessagingOptions<Tx>): Messaging {
-  const { service, store, handlers, broker, deployment, clock, logger, metrics } = options
+  const { service, store, broker, clock, logger, metrics } = options
   const { write } = store
   const retentionMs = options.retentionMs ?? RETENTION_MS
   const lease = createLease({ read: store.read.lease, write, clock })
@@ -74,19 +71,17 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     if (reader !== service) continue
     for (const result of handledResults) counters?.handled.inc({ type, result }, 0)
   }
-  const handling = {
+  const shared = {
     service,
-    handlers,
+    handling: options.handling,
     write,
-    deployment,
     clock,
     logger,
-    ...(options.onCommitted && { onCommitted: options.onCommitted }),
     onHandled: (type: string, result: (typeof handledResults)[number]) => counters?.handled.inc({ type, result }),
   }
   const { retryMs } = options
-  const retries = createRetries({ ...handling, parked: store.read.parked, lease, ...(retryMs && { retryMs }) })
-  const consumer = createConsumer({ ...handling, broker, onParked: retries.wake })
+  const retries = createRetries({ ...shared, parked: store.read.parked, lease, ...(retryMs && { retryMs }) })
+  const consumer = createConsumer({ ...shared, broker, onParked: retries.wake })
   const duties: Duty[] = [retries]
   const duty: Messaging['duty'] = (own) => {
     const made = createDuty({ ...own, lease, clock, logger })
@@ -97,9 +92,9 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   const stream: StreamDefinition | undefined = streams.find((s) => s.owner === service)
   if (stream) {
     const durables = createDurables({ stream, broker, clock, logger })
-    const shared = { stream, outbox: store.read.outbox, write, broker, durables, lease, clock, logger }
-    const relay = createRelay({ ...shared, onPublished: (rows) => counters?.published.inc(rows) })
-    const upkeep = createUpkeep({ ...shared, relay, retentionMs })
+    const parts = { stream, outbox: store.read.outbox, write, broker, durables, lease, clock, logger }
+    const relay = createRelay({ ...parts, onPublished: (rows) => counters?.published.inc(rows) })
+    const upkeep = createUpkeep({ ...parts, relay, retentionMs })
     duties.push(relay, upkeep)
     if (metrics) createStreamGauges(metrics, store, upkeep)
     store.onCommit(relay.wake)

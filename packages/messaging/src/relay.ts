@@ -10,6 +10,7 @@
  *
  * Runs in the instance that holds the lease; records are fenced by it.
  */
+import { ok } from 'node:assert'
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
@@ -98,6 +99,7 @@ export function createRelay(options: RelayOptions): Relay {
 
   async function publish(rows: readonly OutboxRow[], after: { id: number; seq: number }): Promise<void> {
     const before = doubts
+    ok((rows[0]?.id ?? 0) > after.id, `row ${rows[0]?.id} would be published again behind row ${after.id}`)
     await broker.publish(
       stream.name,
       rows.map((row) => ({
@@ -108,6 +110,7 @@ export function createRelay(options: RelayOptions): Relay {
       })),
       after.seq,
     )
+    // Every answer was checked against its own place (`check` in jetstream.ts): the batch is in the stream as a whole.
     const reached = await record(rows, after.seq)
     if (doubts === before) position = reached
     options.onPublished?.(rows.length)
@@ -124,6 +127,7 @@ export function createRelay(options: RelayOptions): Relay {
       firstSeq: lastSeq + 1,
       lastSeq: lastSeq + rows.length,
     }
+    ok(publication.lastId - publication.firstId + 1 >= rows.length, 'a publication of rows that are not in order')
     await write((tx) => {
       tx.lease.assertHeld()
       tx.outbox.published(publication)

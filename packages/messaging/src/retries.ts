@@ -5,18 +5,16 @@
  * Pauses are measured by this process's monotonic clock: it notes which row was the newest one at which moment, and a
  * row is due when it was there for long enough. So no stored time is compared, and whoever takes over waits once more.
  */
-import type { AnyEvent, EventType } from '@checkout/contracts/events.ts'
-import type { ServiceName } from '@checkout/contracts/services.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
 import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
 import { LeaseLost } from '@checkout/service/lease.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
-import type { ConsumerTx, Handler, Handlers, handledResults } from './consumer.ts'
-import { decodeStored, Poison } from './decode.ts'
+import type { ConsumerTx, handledResults } from './consumer.ts'
+import { Poison } from './decode.ts'
 import { createDuty, type Duty } from './duty.ts'
+import { type Handling, storedMessage } from './handling.ts'
 import type { ParkedRow, parkedReads } from './parked.ts'
 
 /** Failures of the handler itself after which a message is a dead letter. */
@@ -31,22 +29,19 @@ const LOOK_EVERY_MS = 25
 const POLL_MS = 500
 
 export interface RetriesOptions<Tx extends ConsumerTx> {
-  service: ServiceName
-  handlers: Handlers<Tx>
+  handling: Handling<Tx & { lease: LeaseWrites }>
   parked: ReturnType<typeof parkedReads>
   write: <T>(work: Work<Tx & { lease: LeaseWrites }, T>) => Promise<T>
   lease: Lease
-  deployment: Deployment
   clock: Clock
   logger: Logger
   /** The first pause, ms; 50 unless a test says otherwise. */
   retryMs?: number
-  onCommitted?: (event: AnyEvent) => void
   onHandled?: (type: string, result: (typeof handledResults)[number]) => void
 }
 
 export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>): Duty {
-  const { service, parked, write, lease, clock, logger, retryMs = RETRY_MS } = options
+  const { handling, parked, write, lease, clock, logger, retryMs = RETRY_MS } = options
   /** The newest row's id at moments of the monotonic clock, oldest first: as long as the longest pause needs them. */
   let seen: { id: number; at: number }[] = []
 
@@ -78,24 +73,13 @@ export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>
   }
 
   async function retry(row: ParkedRow): Promise<void> {
+    const at = { streamSeq: row.streamSeq, deliveries: row.deliveries + row.attempts }
     try {
-      const event = decodeStored(row, options.deployment)
-      const handler = options.handlers[event.type] as Handler<Tx, EventType> | undefined
-      if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
-      const arrival = {
-        streamSeq: row.streamSeq,
-        deliveries: row.deliveries + row.attempts,
-        receivedAt: clock.now(),
-      }
-      const handled = await write(async (tx) => {
+      const handled = await handling.handle(storedMessage(row), at, (tx) => {
         tx.lease.assertHeld()
-        if (!tx.parked.remove(row.id)) return false
-        await handler(tx, event, arrival)
-        return true
+        return tx.parked.remove(row.id)
       })
-      if (!handled) return
-      options.onCommitted?.(event)
-      options.onHandled?.(event.type, 'handled')
+      if (handled) options.onHandled?.(row.subject, 'handled')
     } catch (error) {
       if (isStorageError(error) || error instanceof LeaseLost) throw error
       await settleFailure(row, error)

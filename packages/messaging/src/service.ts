@@ -1,5 +1,4 @@
 /** What the services that take part in the messaging have in common: their base, their app, their run from start to end. */
-import type { AnyEvent } from '@checkout/contracts/events.ts'
 import { inboxPrefix } from '@checkout/contracts/nats-permissions.ts'
 import type { Part, ServiceName } from '@checkout/contracts/services.ts'
 import type { App } from '@checkout/service/app.ts'
@@ -15,7 +14,7 @@ import type { Registry } from 'prom-client'
 import type { TSchema } from 'typebox'
 import { adminSchemas, registerDeadLetters, registerStatus } from './admin.ts'
 import type { Broker } from './broker.ts'
-import type { Handlers } from './consumer.ts'
+import type { Handling } from './handling.ts'
 import { createJetStreamBroker, type JetStreamBroker } from './jetstream.ts'
 import type { Messaging } from './messaging.ts'
 import type { MessagingReads, MessagingTx } from './store.ts'
@@ -101,11 +100,9 @@ export interface ServiceAppDeps {
 
 /** The app with what every service answers beside its own routes: documentation, health, metrics, status, dead letters. */
 export async function buildServiceApp<Tx extends MessagingTx>(
-  deps: ServiceAppDeps & { store: Store<Tx, MessagingReads>; clock: Clock },
+  deps: ServiceAppDeps & { store: Store<Tx, MessagingReads>; handling: Handling<Tx> },
   own: {
     part: Part
-    handlers: Handlers<Tx>
-    onCommitted?: (event: AnyEvent) => void
     schemas: readonly TSchema[]
     docs: Pick<DocsOptions, 'description'>
   },
@@ -121,14 +118,7 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     health: { store: store.usable, nats: () => broker.connected && !broker.problem },
   })
   registerStatus(app, { ...deps, part: own.part })
-  const { handlers, onCommitted } = own
-  registerDeadLetters(app, {
-    store,
-    handlers,
-    deployment: deps.deployment,
-    clock: deps.clock,
-    ...(onCommitted && { onCommitted }),
-  })
+  registerDeadLetters(app, { store, handling: deps.handling })
   return app
 }
 

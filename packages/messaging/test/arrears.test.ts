@@ -9,7 +9,7 @@ import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t, { type Test } from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
-import type { Handlers } from '../src/consumer.ts'
+import type { Handlers } from '../src/handling.ts'
 import type { MessagingTx } from '../src/store.ts'
 import { copy, onEachDelivery } from './delivery-suite.ts'
 import {

@@ -1,14 +1,13 @@
 /** Dead letters as an operator meets them: a real app, a real stream, a handler that is mended in between. */
 
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { uuidv7 } from '@checkout/service/clock.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import t, { type Test } from 'tap'
-import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { adminSchemas, registerDeadLetters } from '../src/admin.ts'
-import type { Handlers } from '../src/consumer.ts'
+import type { Handlers } from '../src/handling.ts'
 import { openPublisherStore, query, recordingLogger, startLife, withStage } from './support/life.ts'
-import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+import { EFFECTS, handlingOf, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
 
 t.setTimeout(120_000)
 
@@ -60,7 +59,7 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
     })
     atEnd(till.stop)
     const app = await buildHttp({ logger: recordingLogger().logger, schemas: adminSchemas })
-    registerDeadLetters(app, { store, handlers, deployment: TEST_SYSTEM, clock: systemClock })
+    registerDeadLetters(app, { store, handling: handlingOf(store, handlers) })
     atEnd(() => app.close())
 
     await publisher.store.write((tx) => {

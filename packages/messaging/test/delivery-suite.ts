@@ -17,7 +17,7 @@ import Database from 'better-sqlite3'
 import type { Test } from 'tap'
 import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker, Delivery } from '../src/broker.ts'
-import type { Handlers } from '../src/consumer.ts'
+import type { Handlers } from '../src/handling.ts'
 import type { MessagingReads, MessagingTx } from '../src/store.ts'
 import {
   change,

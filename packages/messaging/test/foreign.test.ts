@@ -2,7 +2,7 @@
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import { SYSTEM_HEADER } from '@checkout/contracts/events.ts'
 import { streams, subscriptions } from '@checkout/contracts/topology.ts'
-import { rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { rfc3339, uuidv7 } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import { AckPolicy, type ConsumerConfig, type StreamConfig } from '@nats-io/jetstream'
@@ -25,7 +25,7 @@ import {
   withStage,
 } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
-import { EFFECTS, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
+import { EFFECTS, handlingOf, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
 
 t.setTimeout(300_000)
 
@@ -343,7 +343,7 @@ t.test("another system's message, or one in another currency: a dead letter at o
 
 async function replaying(store: ReturnType<typeof openTill>) {
   const app = await buildHttp({ logger: recordingLogger().logger, schemas: adminSchemas })
-  registerDeadLetters(app, { store, handlers: tillHandlers, deployment: TEST_SYSTEM, clock: systemClock })
+  registerDeadLetters(app, { store, handling: handlingOf(store, tillHandlers) })
   return app
 }
 

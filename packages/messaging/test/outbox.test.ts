@@ -6,7 +6,6 @@ import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { openSqlite } from '@checkout/service/sqlite.ts'
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
-import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
 import { deadLetterMigrations } from '../src/dead-letters.ts'
@@ -187,9 +186,8 @@ t.test('a scrape of the metrics asks for the backlog once', async (t) => {
     createMessaging({
       service: 'orders-service',
       store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, backlog } } },
-      handlers: {},
+      handling: { handle: () => Promise.resolve(false) },
       broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
-      deployment: TEST_SYSTEM,
       clock: systemClock,
       logger: recordingLogger().logger,
       metrics,

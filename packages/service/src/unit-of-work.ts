@@ -10,6 +10,7 @@
  * A callback awaits only `tx`, has no other effects and may run again: when SQLite drops the whole transaction (disk
  * full, I/O error), its members are run again one by one.
  */
+import { ok } from 'node:assert'
 import type { Clock } from './clock.ts'
 import type { Connection } from './sqlite.ts'
 import { isStorageError } from './storage-error.ts'
@@ -64,19 +65,19 @@ type Lost = { lost: unknown }
 
 export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: Clock }): UnitOfWork<Tx> {
   const { db, tx, clock } = options
-  const statement = Object.fromEntries(
-    (
-      ['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK', 'SAVEPOINT member', 'RELEASE member', 'ROLLBACK TO member'] as const
-    ).map((sql) => [sql, db.prepare(sql)]),
-  )
-  const run = (sql: string) => statement[sql]?.run()
+  const begins = db.prepare('BEGIN IMMEDIATE')
+  const commits = db.prepare('COMMIT')
+  const rollsBack = db.prepare('ROLLBACK')
+  const opens = db.prepare('SAVEPOINT member')
+  const releases = db.prepare('RELEASE member')
+  const undoes = db.prepare('ROLLBACK TO member')
 
   const listeners: (() => void)[] = []
   let waiting: Member<Tx>[] = []
   let pumping = false
   let closing = false
   let idle: (() => void) | undefined
-  let commits = 0
+  let committed = 0
   let writes = 0
 
   function write<T>(work: Work<Tx, T>): Promise<T> {
@@ -126,7 +127,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
   async function begin(wanted: () => boolean): Promise<boolean> {
     for (let pause = BUSY_RETRY_MS.first; wanted(); pause = Math.min(pause * 2, BUSY_RETRY_MS.longest)) {
       try {
-        run('BEGIN IMMEDIATE')
+        begins.run()
         return true
       } catch (error) {
         if (!isStorageError(error)) throw error
@@ -157,14 +158,14 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
   /** Runs one member in its savepoint. */
   async function runMember(member: Member<Tx>): Promise<Outcome | Lost> {
     try {
-      run('SAVEPOINT member')
+      opens.run()
       const outcome = await call(member.work)
       if (!db.inTransaction) return { lost: outcome.ok ? undefined : outcome.error }
       if (!outcome.ok) {
         if (isStorageError(outcome.error)) return { lost: outcome.error }
-        run('ROLLBACK TO member')
+        undoes.run()
       }
-      run('RELEASE member')
+      releases.run()
       return outcome
     } catch (error) {
       if (isStorageError(error) || !db.inTransaction) return { lost: error }
@@ -210,20 +211,22 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
 
   function commit(onError?: (error: unknown) => void): boolean {
     try {
-      run('COMMIT')
+      ok(db.inTransaction, 'COMMIT without a transaction')
+      commits.run()
+      ok(!db.inTransaction, 'COMMIT did not end the transaction')
     } catch (error) {
       onError?.(error)
       if (isStorageError(error) || !db.inTransaction) return false
       throw error
     }
-    commits += 1
+    committed += 1
     for (const listener of listeners) listener()
     return true
   }
 
   function rollback(): void {
     // SQLite has already rolled back by itself after most of these errors.
-    if (db.inTransaction) run('ROLLBACK')
+    if (db.inTransaction) rollsBack.run()
   }
 
   function deliver(member: Member<Tx>, outcome: Outcome): void {
@@ -245,6 +248,6 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
           })
         : Promise.resolve()
     },
-    stats: () => ({ commits, writes, waiting: waiting.length }),
+    stats: () => ({ commits: committed, writes, waiting: waiting.length }),
   }
 }

@@ -16,7 +16,7 @@ import { eventually } from '../../../../test/support/eventually.ts'
 import { startNats, type TestNats } from '../../../../test/support/nats.ts'
 import { assertNoChildren } from '../../../../test/support/system.ts'
 import type { Broker } from '../../src/broker.ts'
-import type { Handlers } from '../../src/consumer.ts'
+import { createHandling, type Handlers } from '../../src/handling.ts'
 import { createJetStreamBroker, type JetStreamBroker } from '../../src/jetstream.ts'
 import { createMessaging, type Messaging } from '../../src/messaging.ts'
 import {
@@ -74,6 +74,7 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     retryMs,
     streamMaxBytes = STREAM_MAX_BYTES,
     deployment = TEST_SYSTEM,
+    clock = systemClock,
   } = options
   const { logger, logs } = recordingLogger()
   const claim = { service, store }
@@ -82,10 +83,9 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
   const messaging = createMessaging({
     service,
     store,
-    handlers,
+    handling: createHandling({ service, handlers, store, deployment, clock }),
     broker,
-    deployment,
-    clock: options.clock ?? systemClock,
+    clock,
     logger,
     ...(retentionMs === undefined ? {} : { retentionMs }),
     ...(retryMs === undefined ? {} : { retryMs }),

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
-import type { Handlers } from '../../src/consumer.ts'
+import { TEST_SYSTEM } from '../../../../test/support/deployment.ts'
+import { createHandling, type Handlers } from '../../src/handling.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'
 import type { ConsumerUnderTest } from '../delivery-suite.ts'
 
@@ -29,6 +30,10 @@ const tillWrites = (writer: Connection) => {
     effect: (orderId: string, eventId: string) => void effect.run(orderId, eventId),
   }
 }
+
+/** As a till of the test's system handles what comes from elsewhere than its stream. */
+export const handlingOf = (store: ReturnType<typeof openTill>, handlers: Handlers<TillTx>) =>
+  createHandling({ service: 'payments-service', handlers, store, deployment: TEST_SYSTEM, clock: systemClock })
 
 export const tillFile = (dir: string) => join(dir, 'till.sqlite')
 
