@@ -108,7 +108,7 @@ t.test('each letter once, whatever is delivered again', async (t) => {
   await app.settled(paidOf())
   t.equal((await app.letters()).items[0].seq, 2, 'and no number was used up')
   const copy = `INSERT INTO letters SELECT user_id, 9, 'x', kind, order_id, to_address, subject, body, mail, mail_attempts,
-    mail_due_at, created_at, sent_at, cause_event_id, cause_seq, cause_deliveries, cause_received_at FROM letters LIMIT 1`
+    mail_due_at, created_at, sent_at, cause_event_id, cause_seq, cause_deliveries, cause_received_at, NULL FROM letters LIMIT 1`
   t.throws(() => execute(app.file, copy), /UNIQUE.*order_id/, 'the key holds by itself')
 })
 
@@ -259,5 +259,5 @@ t.test('a file in which an older version has written both is taken, with joy as 
     t.match(tx.letters.outcome('both'), { kind: 'order_paid' })
     t.match(tx.letters.outcome('one'), { kind: 'order_failed' })
   })
-  t.equal((await app.letters()).items.length, 3)
+  t.equal(contents(app.file).letters?.length, 3)
 })

@@ -36,7 +36,7 @@ const ALLOWED: [sql: string, reason: string][] = [
     'the events about one order',
   ],
   [
-    'select user_id, seq, id, kind, order_id, to_address, subject, body, mail, mail_attempts, mail_due_at, created_at, sent_at, cause_event_id, cause_seq, cause_deliveries, cause_received_at from letters where (letters.order_id = ? and +letters.user_id = ?)',
+    'select user_id, seq, id, kind, order_id, to_address, subject, body, mail, mail_attempts, mail_due_at, created_at, sent_at, cause_event_id, cause_seq, cause_deliveries, cause_received_at, outcome_of from letters where (letters.order_id = ? and +letters.user_id = ?)',
     'the letters about one order: one of each kind',
   ],
   ['select max(id) from outbox where (outbox.correlation_id = ? and outbox.type = ?)', 'the events about one order'],

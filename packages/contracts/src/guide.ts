@@ -19,7 +19,7 @@ export interface EventGuide {
 
 const toldAgain =
   'Told again, under the same id, when `orders.created.v1` of a decided order comes again: the answer may have been lost. At most once per order in 10 s.'
-const letterOnce = 'At most one letter per order and kind: `UNIQUE (order_id, kind)`.'
+const letterOnce = 'At most one letter of joy or sorrow per order: `UNIQUE (outcome_of)`.'
 const settleOnce = 'An order changes only while it is `pending`, and only a change announces anything.'
 
 export const eventGuide: Readonly<Record<EventType, EventGuide>> = {

@@ -1,7 +1,7 @@
 /**
  * The inbox: the ids of the events whose effects are stored, claimed in the transaction of the effect. It keeps
- * duplicates cheap; that an effect happens once rests on keys in the domain (one decision per order, one letter per
- * order and kind), so no guarantee depends on how long the inbox remembers.
+ * duplicates cheap; that an effect happens once rests on keys in the domain (one decision per order, one letter of
+ * joy or sorrow per order), so no guarantee depends on how long the inbox remembers.
  */
 import { ageNow, type KeptAges, keptAges } from '@checkout/service/age.ts'
 import { queries } from '@checkout/service/queries.ts'
