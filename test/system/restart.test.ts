@@ -23,10 +23,11 @@ t.test('three runs over one folder: the streams are made once', async (t) => {
     const { body: order } = await ada('POST', '/orders', { amount: 60, description: `run ${run}` })
     await eventually(async () => (await ada('GET', `/orders/${order.id}`)).body.status === 'paid', { what: 'paid' })
     t.equal((await ada('GET', '/accounts/me')).body.balance, run * 40, 'the balance goes on from the run before')
+    await system.stop()
+    // Afterwards: a running service may keep lines for a second.
     const logs = ['orders-service-1', 'payments-service-1'].map((name) =>
       readFileSync(join(system.logsDir, `${name}.log`), 'utf8'),
     )
-    await system.stop()
     const rebuilds = logs.join('').match(/making the stream anew/g)?.length ?? 0
     t.equal(rebuilds, run === 1 ? 2 : 0, `run ${run}: streams made`)
   }
