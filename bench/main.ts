@@ -7,6 +7,7 @@
 import { cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { adminUrl } from '../scripts/own-broker.ts'
+import { measureBeside } from './beside.ts'
 import { type Cell, measureCell, medianCell } from './cell.ts'
 import { type Api, openApi } from './http.ts'
 import { type Limit, measureLimits } from './limits.ts'
@@ -16,6 +17,7 @@ import { findProcesses, memory } from './processes.ts'
 import { measurePush } from './push.ts'
 import { auditAll } from './readback.ts'
 import {
+  besideTable,
   cellTable,
   type Memory,
   processTable,
@@ -57,11 +59,14 @@ async function main(options: Options) {
 
   const result = options.minutes
     ? await runSoak(options, api, many, print)
-    : await runCells(options, api, [many, [hot as BenchUser]], print)
+    : options.beside
+      ? await runBeside(options, api, hot as BenchUser, print)
+      : await runCells(options, api, [many, [hot as BenchUser]], print)
+  const isTable = !options.minutes && !options.beside
   const memories = peaks()
   if (memories.length) print(`${processTable(memories, result.cells)}\n`)
-  if (options.push && !options.minutes) Object.assign(result, await runPush(options, api, print))
-  const limits = options.limits && !options.minutes ? await measureLimits(dataDir, natsUrl, progress.show) : []
+  if (options.push && isTable) Object.assign(result, await runPush(options, api, print))
+  const limits = options.limits && isTable ? await measureLimits(dataDir, natsUrl, progress.show) : []
   progress.clear()
   if (limits.length) print(`${limitTable(limits)}\n`)
 
@@ -87,9 +92,9 @@ async function assertRunning(api: Api, baseUrl: string) {
 
 type Print = (text: string) => void
 
-async function runCells(options: Options, api: Api, crowds: BenchUser[][], print: Print): Promise<Result> {
-  const { baseUrl, connections, rounds } = options
-  const cell = (name: string, users: BenchUser[], width: number, seconds: number) => {
+/** How a cell is measured against the running system. */
+function measuring({ baseUrl }: Options, api: Api) {
+  return (name: string, users: BenchUser[], width: number, seconds: number): Promise<Cell> => {
     const crowd = `${users.length} user${users.length > 1 ? 's' : ''}`
     const show = (text: string) => progress.show(`${name}: ${crowd}, ${width} connections: ${text}`)
     const posting = (accepted: number, s: number) =>
@@ -97,6 +102,23 @@ async function runCells(options: Options, api: Api, crowds: BenchUser[][], print
     const post = () => postOrders({ baseUrl, users, connections: width, seconds, progress: posting })
     return measureCell({ api, root, users, connections: width, post, progress: show })
   }
+}
+
+async function runBeside(options: Options, api: Api, hot: BenchUser, print: Print): Promise<Result> {
+  const { seconds, beside: rounds } = options
+  const connections = Math.max(...options.connections)
+  const cell = measuring(options, api)
+  await cell('warming up', [hot], WARM_UP_CONNECTIONS, WARM_UP_SECONDS)
+  const system = () => cell('beside', [hot], connections, seconds)
+  const beside = await measureBeside({ rounds, connections, seconds, dataDir, system, progress: progress.show })
+  progress.clear()
+  print(`${besideTable(beside)}\n`)
+  return { cells: beside.system, unanswered: beside.system.reduce((sum, { unanswered }) => sum + unanswered, 0) }
+}
+
+async function runCells(options: Options, api: Api, crowds: BenchUser[][], print: Print): Promise<Result> {
+  const { connections, rounds } = options
+  const cell = measuring(options, api)
   let unanswered = 0
   for (const users of crowds) {
     unanswered += (await cell('warming up', users, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)).unanswered

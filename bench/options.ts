@@ -14,6 +14,8 @@ export interface Options {
   minutes: number
   /** Soak: orders per second to aim at; 0 = as many as the connections get through. */
   rate: number
+  /** Instead of the table: so many rounds of the system beside the bare pipeline, in turn; 0 = not. */
+  beside: number
   /** Measure what this machine can do at most, too. */
   limits: boolean
   /** Measure pushes and idle WebSockets, too. */
@@ -26,6 +28,7 @@ export const usage = `make bench [ARGS='…'], against a running system (make ru
   --rounds=1            measure every cell this often and show medians
   --connections=1,16,64
   --users=1000          users who share the load (the other half of the cells has one hot user)
+  --beside=6            instead of the table: so many rounds beside a bare pipeline, in turn (bench/beside.ts)
   --quick               the same as --seconds=3
   --no-push             skip the time to a push and a toast, and the memory of idle WebSockets
   --no-limits           skip this machine's limits
@@ -47,6 +50,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options {
       users: { type: 'string', default: '1000' },
       minutes: { type: 'string', default: '0' },
       rate: { type: 'string', default: '0' },
+      beside: { type: 'string', default: '0' },
       quick: { type: 'boolean', default: false },
       limits: { type: 'boolean', default: true },
       push: { type: 'boolean', default: true },
@@ -61,6 +65,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options {
     users: number('users', values.users, 1),
     minutes: number('minutes', values.minutes, 0),
     rate: number('rate', values.rate, 0),
+    beside: number('beside', values.beside, 0),
     limits: values.limits,
     push: values.push,
     json: values.json,

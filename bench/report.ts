@@ -1,4 +1,5 @@
 /** The tables of a bench run, its targets and its verdict. */
+import type { Beside } from './beside.ts'
 import type { Cell } from './cell.ts'
 import type { PushTimes } from './push.ts'
 import type { Audit } from './readback.ts'
@@ -30,6 +31,21 @@ export interface VerdictLine {
   text: string
 }
 
+const sumOf = (cpuMs: Cell['cpuMs']): number => Object.values(cpuMs).reduce((sum, ms) => sum + ms, 0)
+
+/** Of rounds in turn; the ratio is that of the medians. */
+export const besideTable = ({ bare, system, ratio }: Beside): string =>
+  `${table(
+    ['round', 'bare settled/s', 'system settled/s', 'ratio', 'CPU ms/order'],
+    system.map((cell, i) => [
+      count(i + 1),
+      count(bare[i] ?? Number.NaN),
+      count(cell.settledPerSecond),
+      count(cell.settledPerSecond / (bare[i] ?? Number.NaN), 2),
+      count(sumOf(cell.cpuMs), 2),
+    ]),
+  )}\nthe system settles ${count(ratio, 2)} × what the bare pipeline does (medians of ${system.length} rounds)`
+
 const crowd = (cell: Cell) => (cell.users === 1 ? 'hot user' : `${count(cell.users)} users`)
 
 export const cellTable = (cells: readonly Cell[]) =>
@@ -58,10 +74,7 @@ export const cellTable = (cells: readonly Cell[]) =>
       count(cell.orderMs.p99),
       count(cell.postMs.p50, 1),
       count(cell.postMs.p99, 1),
-      count(
-        Object.values(cell.cpuMs).reduce((sum, ms) => sum + ms, 0),
-        2,
-      ),
+      count(sumOf(cell.cpuMs), 2),
     ]),
   )
 
