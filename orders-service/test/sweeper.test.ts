@@ -76,7 +76,7 @@ async function underTraffic(t: Test) {
     unread: () => questions.length - read,
     waiting: () => outcomes.length - handled,
     async place(orders: number): Promise<string[]> {
-      const payload = { amount: 1_000, description: 'Sun hat' }
+      const payload = { amount: 149_900, description: 'Sun hat' }
       const answers = await Promise.all(
         Array.from({ length: orders }, () => app.inject({ method: 'POST', url: '/orders', headers: ada, payload })),
       )
