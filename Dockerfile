@@ -9,6 +9,7 @@ ARG SERVICE
 WORKDIR /app
 # All that npm ci looks at, and nothing else: what it installs stays cached until a dependency changes.
 COPY package.json package-lock.json ./
+COPY packages/audit/package.json packages/audit/
 COPY packages/contracts/package.json packages/contracts/
 COPY packages/messaging/package.json packages/messaging/
 COPY packages/service/package.json packages/service/

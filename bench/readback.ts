@@ -1,7 +1,9 @@
 /** Reading back what the load did, through the API, in pages of 100: first until it is settled, at the end all of it. */
-import type { Account, LedgerEntry, Letter, Order, Page, ServiceStatus } from '@checkout/contracts/http.ts'
+import { auditLedger, auditLetters, auditOrders, readBooks, readNewer } from '@checkout/audit/api.ts'
+import { sentence } from '@checkout/audit/laws.ts'
+import type { Letter, Order, Page, ServiceStatus } from '@checkout/contracts/http.ts'
 import { parts } from '@checkout/contracts/services.ts'
-import { checkDebits, checkLedger, checkOrders, unsettled } from './audit.ts'
+import { compareDeposits, compareOrders } from './claims.ts'
 import { type Api, eachOf, pause } from './http.ts'
 import type { Load } from './load.ts'
 import type { BenchUser } from './users.ts'
@@ -17,20 +19,6 @@ export interface SettledOrder {
   latencyMs: number
   /** When its letter was stored. */
   letterAt: number
-}
-
-/** Items of a list that are newer than the one with id `until` (all of them if null), newest first. */
-async function readNewer<T extends { id: string }>(api: Api, path: string, user: string, until: string | null) {
-  const found: T[] = []
-  let cursor: string | null = ''
-  while (cursor !== null) {
-    const query: string = `${path}?limit=${PAGE}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`
-    const page: Page<T> = await api.get<Page<T>>(query, user)
-    const known = page.items.findIndex((item) => item.id === until)
-    found.push(...(known < 0 ? page.items : page.items.slice(0, known)))
-    cursor = known < 0 ? page.next : null
-  }
-  return found
 }
 
 /** Outbox rows that wait for the broker, over all services; null when a service does not answer. */
@@ -79,11 +67,17 @@ export async function readSettled(api: Api, users: readonly BenchUser[], progres
   return settled
 }
 
+/** Orders that are not at their end yet, or whose letter is not stored yet. */
+export function unsettled(orders: readonly Order[], letters: readonly Letter[]): Order[] {
+  const written = new Set(letters.map((letter) => letter.orderId))
+  return orders.filter((order) => order.status === 'pending' || !written.has(order.id))
+}
+
 /** Orders and letters newer than the given ones, read again until each order is settled or the deadline has passed. */
 async function readUntilSettled(api: Api, user: string, order: string | null, letter: string | null, deadline: number) {
   for (;;) {
-    const orders = await readNewer<Order>(api, '/orders', user, order)
-    const letters = await readNewer<Letter>(api, '/notifications', user, letter)
+    const orders = await readNewer<Order>(api.get, '/orders', user, order)
+    const letters = await readNewer<Letter>(api.get, '/notifications', user, letter)
     if (unsettled(orders, letters).length === 0 || performance.now() > deadline) return { orders, letters }
     await pause(POLL_MS)
   }
@@ -107,25 +101,24 @@ export interface Audit {
   entries: number
   wrongOrders: string[]
   wrongLedgers: string[]
-  wrongDebits: string[]
 }
 
-/** Reads everything of all users once more, from the beginning, and checks orders, letters and money. */
+/** Reads everything of all users once more, from the beginning: whether it keeps the laws and is as it was told. */
 export async function auditAll(
   api: Api,
   users: readonly BenchUser[],
   progress: (text: string) => void,
 ): Promise<Audit> {
   const counts = { users: 0, orders: 0, letters: 0, entries: 0 }
-  const wrong = { wrongOrders: [] as string[], wrongLedgers: [] as string[], wrongDebits: [] as string[] }
+  const wrong = { wrongOrders: [] as string[], wrongLedgers: [] as string[] }
   await eachOf(users, api.connections, async (user) => {
-    const orders = await readNewer<Order>(api, '/orders', user.id, null)
-    const letters = await readNewer<Letter>(api, '/notifications', user.id, null)
-    const entries = await readNewer<LedgerEntry>(api, '/accounts/me/transactions', user.id, null)
-    const account = await api.get<Account>('/accounts/me', user.id)
-    wrong.wrongOrders.push(...checkOrders(user.id, user.accepted, orders, letters))
-    wrong.wrongLedgers.push(...checkLedger(account, entries, user.deposited))
-    wrong.wrongDebits.push(...checkDebits(user.id, orders, entries))
+    const books = await readBooks(api.get, user.id)
+    const { orders, letters, entries } = books
+    wrong.wrongOrders.push(
+      ...[...auditOrders(books), ...auditLetters(books)].map(sentence),
+      ...compareOrders(user, orders),
+    )
+    wrong.wrongLedgers.push(...auditLedger(books).map(sentence), ...compareDeposits(user, entries))
     counts.users += 1
     counts.orders += orders.length
     counts.letters += letters.length

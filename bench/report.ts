@@ -186,7 +186,10 @@ export function verdict(audit: Audit, result: Result, users: readonly BenchUser[
       : text,
   })
   const lines = [
-    line(audit.wrongOrders, `${count(accepted)} accepted orders: all settled, each with one letter of its kind`),
+    line(
+      audit.wrongOrders,
+      `${count(accepted)} accepted orders: all settled, each with one letter of its kind; one debit, of its amount, per paid one`,
+    ),
     line(
       unasked > result.unanswered
         ? [`${unasked} more orders than were accepted, ${result.unanswered} requests without an answer`]
@@ -197,7 +200,6 @@ export function verdict(audit: Audit, result: Result, users: readonly BenchUser[
       audit.wrongLedgers,
       `${count(audit.users)} balances = the sums of their ${count(audit.entries)} entries, none below zero`,
     ),
-    line(audit.wrongDebits, 'one debit per paid order, of its amount; none for a failed one'),
   ]
   if (accepted === 0) lines.push({ good: false, text: 'no order was accepted at all' })
   if (!result.soak) return lines

@@ -1,5 +1,7 @@
 /** The delivery suite on notifications-service: each order's letter is written once, numbered without gaps. */
 import { join } from 'node:path'
+import { auditFiles } from '@checkout/audit/files.ts'
+import { sentence } from '@checkout/audit/laws.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { createHandlers } from '../../notifications-service/src/messages.ts'
@@ -16,9 +18,7 @@ const notifications: ConsumerUnderTest<NotificationsTx, 'orders.paid.v1'> = {
   open: (dataDir) => openNotificationsStore({ ...terms, dataDir }),
   handlers: createHandlers(terms),
   effects: `SELECT order_id AS key, count(*) AS times FROM letters WHERE kind = 'order_paid' GROUP BY order_id`,
-  // The newest letter's number is how many letters the user has.
-  disorder: `SELECT user_id FROM mailboxes WHERE last_seq <> (
-    SELECT count(*) FROM letters WHERE letters.user_id = mailboxes.user_id)`,
+  disorder: (dir) => [...auditFiles(dir, ['notifications'])].map(sentence),
 }
 
 deliverySuite(t, 'notifications', notifications)

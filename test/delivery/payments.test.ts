@@ -1,5 +1,7 @@
 /** The delivery suite on payments-service: each order is debited once, whatever happens to its event. */
 import { join } from 'node:path'
+import { auditFiles } from '@checkout/audit/files.ts'
+import { sentence } from '@checkout/audit/laws.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
@@ -35,14 +37,7 @@ const payments: ConsumerUnderTest<PaymentsTx, 'orders.created.v1'> = {
     moveMoney(tx, deposit, terms)
   },
   effects: `SELECT order_id AS key, count(*) AS times FROM transactions WHERE kind = 'debit' GROUP BY order_id`,
-  // A balance that is not the sum of its entries; a decision that is not what was debited.
-  disorder: `
-    SELECT user_id FROM accounts WHERE balance <> (
-      SELECT sum(CASE kind WHEN 'deposit' THEN amount ELSE -amount END) FROM transactions
-        WHERE transactions.user_id = accounts.user_id)
-    UNION ALL
-    SELECT order_id FROM decisions WHERE outcome <> 'paid' OR order_id NOT IN (
-      SELECT order_id FROM transactions WHERE order_id IS NOT NULL)`,
+  disorder: (dir) => [...auditFiles(dir, ['payments'])].map(sentence),
 }
 
 deliverySuite(t, 'payments', payments)

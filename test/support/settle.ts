@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { portOf } from '../../scripts/ports.ts'
 import type { System } from '../../scripts/system.ts'
 import { audit, type Claims } from './audit.ts'
-import { dataDirOf, query, readBooks, type Service, unsettled } from './books.ts'
+import { dataDirOf, query, type Service, unsettled } from './books.ts'
 import { eventually } from './eventually.ts'
 import { client } from './system.ts'
 
@@ -27,13 +27,11 @@ export async function untilSettled(t: Test, system: System, what: string, since 
 
 /** Fails the test with one sentence per broken promise. */
 export function assertBooks(t: Test, system: System, claims: Claims) {
-  const books = readBooks(dataDirOf(system))
-  const { orders, letters, entries, users } = books
-  t.comment(
-    `audited ${orders.length} orders, ${letters.length} letters, ${entries.length} entries, ${users.length} users`,
-  )
-  t.ok(orders.length > 0, 'there is something to audit')
-  t.strictSame(audit(books, claims).slice(0, 20), [], 'the books agree with what the clients were told')
+  const dataDir = dataDirOf(system)
+  const [found] = query<{ orders: number }>(dataDir, 'orders', 'SELECT count(*) AS orders FROM orders')
+  t.comment(`audited ${found?.orders} orders`)
+  t.ok(found?.orders, 'there is something to audit')
+  t.strictSame(audit(dataDir, claims).slice(0, 20), [], 'the books agree with what the clients were told')
 }
 
 /**

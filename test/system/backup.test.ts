@@ -4,9 +4,10 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { auditFiles } from '@checkout/audit/files.ts'
+import { sentence } from '@checkout/audit/laws.ts'
 import t, { type Test } from 'tap'
 import { files } from '../../scripts/backup.ts'
-import { disagreements } from '../../scripts/check-books.ts'
 import { root } from '../../scripts/system.ts'
 import { newClaims } from '../support/audit.ts'
 import { dataDirOf, query } from '../support/books.ts'
@@ -50,7 +51,7 @@ t.test('a backup of a running system, restored', async (t) => {
         cwd: root,
         env: { ...process.env, DATA_DIR: dataDirOf(system) },
       })
-      return disagreements(backup).length
+      return [...auditFiles(backup)].length
     }
     const open = await eventually(underWay, { what: 'a backup with orders under way' })
     t.comment(`the files of the backup disagree ${open} times`)
@@ -65,8 +66,10 @@ t.test('a backup of a running system, restored', async (t) => {
   for (const file of [...files, 'system-id']) copyFileSync(join(backup, file), join(restored, file))
   await withSystem(t, { dataDir: restored }, async (system) => {
     await untilSettled(t, system, 'what was under way')
-    const agreed = () =>
-      disagreements(restored).length === 0 || Promise.reject(new Error(disagreements(restored).join()))
+    const agreed = () => {
+      const wrong = [...auditFiles(restored)].map(sentence)
+      return wrong.length === 0 || Promise.reject(new Error(wrong.join()))
+    }
     await eventually(agreed, { what: 'the books agree' })
     const orders = query<{ id: string }>(restored, 'orders', 'SELECT id FROM orders').map(({ id }) => id)
     const lost = [...claims.orders.keys()].filter((id) => !orders.includes(id))

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import t from 'tap'
 import { type System, untilListening } from '../../scripts/system.ts'
 import { audit, type Claims, newClaims } from '../support/audit.ts'
-import { dataDirOf, query, readBooks } from '../support/books.ts'
+import { dataDirOf, query } from '../support/books.ts'
 import { eventually } from '../support/eventually.ts'
 import { fundedUsers } from '../support/load.ts'
 import { untilSettled } from '../support/settle.ts'
@@ -74,7 +74,7 @@ t.test('notifications-service stays down', { timeout: 600_000 }, async (t) => {
     notifications.start()
     await untilSettled(t, system, 'notifications-service back')
     await eventually(() => !inArrears(), { what: 'nobody is in arrears' })
-    t.strictSame(audit(readBooks(dataDirOf(system)), claims).slice(0, 20), [], 'every letter was written once')
+    t.strictSame(audit(dataDirOf(system), claims).slice(0, 20), [], 'every letter was written once')
     assertNoErrors(t, system)
   })
 })
