@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
@@ -14,7 +15,6 @@ import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 import { backUp, files } from '../../scripts/backup.ts'
 import { disagreements, lastingDisagreements } from '../../scripts/check-books.ts'
 import { restore } from '../../scripts/restore.ts'
-import { eventually } from '../support/eventually.ts'
 
 const root = join(import.meta.dirname, '../..')
 
