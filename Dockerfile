@@ -12,7 +12,9 @@ COPY package.json package-lock.json ./
 COPY packages/audit/package.json packages/audit/
 COPY packages/contracts/package.json packages/contracts/
 COPY packages/messaging/package.json packages/messaging/
+COPY packages/processes/package.json packages/processes/
 COPY packages/service/package.json packages/service/
+COPY packages/testkit/package.json packages/testkit/
 COPY orders-service/package.json orders-service/
 COPY payments-service/package.json payments-service/
 COPY notifications-service/package.json notifications-service/

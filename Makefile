@@ -47,7 +47,7 @@ bench: $(INSTALLED) ## load and latency, against a running system
 	@$(NODE) bench/main.ts $(ARGS)
 
 compose-test: $(INSTALLED) ## the containers for real: build, up, scale, kill, crash, down and up again (needs docker compose)
-	@$(WITH_NODE) node scripts/compose-test.ts
+	@$(WITH_NODE) node test/deploy/compose-test.ts
 
 k8s: $(INSTALLED) ## write deploy/k8s from the Helm chart (helm and others by `go install`)
 	@$(NODE) scripts/k8s-tools.ts && $(NODE) scripts/k8s.ts

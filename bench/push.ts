@@ -5,10 +5,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { CHROMIUM_ARGS, findChromium } from '@checkout/testkit/chromium.ts'
+import { connectionIs, register } from '@checkout/testkit/person.ts'
 import { chromium, type Page } from 'playwright-core'
 import { WebSocket } from 'ws'
-import { connectionIs, register } from '../test/browser/person.ts'
-import { CHROMIUM_ARGS, findChromium } from '../test/support/chromium.ts'
 import { type Percentiles, percentiles } from './cell.ts'
 import { type Api, pause } from './http.ts'
 import { fund, newUser } from './users.ts'

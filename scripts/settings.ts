@@ -1,6 +1,6 @@
 /** The environment variables that the supervisor itself needs, validated; all others go to the services as they are. */
 import { parts, services } from '@checkout/contracts/services.ts'
-import { type Ports, portOf } from './ports.ts'
+import { type Ports, portOf } from '@checkout/processes/ports.ts'
 
 export interface Settings {
   /** The address that the gateway listens on. */

@@ -2,19 +2,25 @@
  * Starts the whole system as operating-system processes and keeps it running: nats-server, then n instances of each
  * of the three services and one web, then the gateway. `make run`, the system tests, bench and chaos all use it.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { REFUSED } from '@checkout/contracts/http.ts'
 import { parts, type Part as ServicePart, services } from '@checkout/contracts/services.ts'
+import { createGuard } from '@checkout/processes/guard.ts'
+import { createManagedProcess, freshLog, type ManagedProcess } from '@checkout/processes/managed-process.ts'
+import { findNatsServer } from '@checkout/processes/nats-server.ts'
+import {
+  assertPortsFree,
+  type NeededPort,
+  type Ports,
+  portOf,
+  reservePorts,
+  untilListening,
+} from '@checkout/processes/ports.ts'
 import { watchDeaths } from './deaths.ts'
-import { createGuard } from './guard.ts'
 import { rotateLogs } from './log-rotation.ts'
-import { createManagedProcess, type ManagedProcess } from './managed-process.ts'
-import { findNatsServer } from './nats-server.ts'
 import { type BrokerWatch, type OwnBroker, prepareOwnBroker, watchBroker } from './own-broker.ts'
-import { assertPortsFree, type NeededPort, type Ports, portOf, reservePorts } from './ports.ts'
 import { assertRoom } from './room.ts'
 import { portVariables, readSettings } from './settings.ts'
 
@@ -263,32 +269,6 @@ function neededPorts(ports: Ports, instances: number, ownNats: boolean): NeededP
     }
   }
   return needed
-}
-
-/** The previous run's log is kept as `….1`. */
-export function freshLog(folder: string, name: string) {
-  const file = join(folder, `${name}.log`)
-  rmSync(`${file}.1`, { force: true })
-  try {
-    renameSync(file, `${file}.1`)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  return file
-}
-
-/** Resolves when something accepts connections on the port. */
-export async function untilListening(port: number, signal: AbortSignal) {
-  while (true) {
-    signal.throwIfAborted()
-    const accepted = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1')
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-      socket.once('connect', () => socket.destroy())
-    })
-    if (accepted) return
-    await delay(30, undefined, { signal }).catch(() => {})
-  }
 }
 
 async function untilReady(managed: ManagedProcess, host: string, signal: AbortSignal) {

@@ -1,7 +1,8 @@
 /** Clients that send nonsense, go away or do not read, and instances that answer nonsense: the next good request is served. */
 import { createServer, type Socket } from 'node:net'
+import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { dial, startGateway, startService, until, upgradeRequest } from './helpers.ts'
+import { dial, startGateway, startService, upgradeRequest } from './helpers.ts'
 
 /** More than a lane has connections: what costs one each time would leave none. */
 const TIMES = 70

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
+import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { dial, problemOf, startGateway, startService, until } from './helpers.ts'
+import { dial, problemOf, startGateway, startService } from './helpers.ts'
 
 interface Seen {
   rawHeaders: string[]

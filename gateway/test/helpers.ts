@@ -6,7 +6,6 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
-import { eventually } from '../../test/support/eventually.ts'
 import { buildApp, type Upstreams } from '../src/app.ts'
 import { createUpstream } from '../src/upstream.ts'
 
@@ -129,8 +128,6 @@ export async function dial(t: Teardown, url: string, text: string) {
   socket.write(text, 'latin1')
   return { socket, received }
 }
-
-export const until = (what: string, condition: () => unknown) => eventually(condition, { what })
 
 export async function problemOf(response: Response) {
   const body = (await response.json()) as { code: string; status: number; requestId: string; title: string }

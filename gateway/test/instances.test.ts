@@ -1,8 +1,9 @@
 /** What happens when instances die, hang, refuse or reset. */
 import { createServer, type Socket } from 'node:net'
+import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
 import { createUpstream } from '../src/upstream.ts'
-import { deadUrl, dial, kill, problemOf, startGateway, startService, startSilenceable, until } from './helpers.ts'
+import { deadUrl, dial, kill, problemOf, startGateway, startService, startSilenceable } from './helpers.ts'
 
 const post = (url: string) => fetch(url, { method: 'POST', body: '{}' })
 

@@ -2,9 +2,9 @@
 import type { AddressInfo } from 'node:net'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { oddTargets, statusOf } from '@checkout/testkit/odd-targets.ts'
 import t from 'tap'
 import { testApp } from '../../packages/service/test/app.ts'
-import { oddTargets, statusOf } from '../../packages/service/test/support/odd-targets.ts'
 import { buildApp } from '../src/app.ts'
 import { createUpstream } from '../src/upstream.ts'
 

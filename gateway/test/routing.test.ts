@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
+import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { dial, problemOf, startGateway, startService, until } from './helpers.ts'
+import { dial, problemOf, startGateway, startService } from './helpers.ts'
 
 /** An upstream that says who it is and what target it saw. */
 const named =

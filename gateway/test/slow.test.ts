@@ -1,7 +1,8 @@
 /** Slow clients, stuck writes and instances that fall silent: what one of them holds, nobody else has to wait for. */
 import { createServer, type Socket } from 'node:net'
+import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { dial, problemOf, startGateway, startService, until } from './helpers.ts'
+import { dial, problemOf, startGateway, startService } from './helpers.ts'
 
 const LANE = 64
 const LARGE = 8 << 20

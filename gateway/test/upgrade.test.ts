@@ -1,8 +1,9 @@
 /** The WebSocket's upgrade through the gateway, byte by byte. */
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
+import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { deadUrl, dial, startGateway, startService, startSilenceable, until, upgradeRequest } from './helpers.ts'
+import { deadUrl, dial, startGateway, startService, startSilenceable, upgradeRequest } from './helpers.ts'
 
 const AGREED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Mine: 1\r\n\r\n'
 

@@ -1,17 +1,11 @@
 /** Every documented answer of notifications-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
+import { badBodies, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
+import { createTestClock } from '@checkout/testkit/clock.ts'
+import { lock, spoil } from '@checkout/testkit/database.ts'
+import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
+import { refused, refusesBodies, refusesPages, refusesStrangers, unavailable } from '@checkout/testkit/refusals.ts'
 import t from 'tap'
-import { badBodies, jsonOf, unreadableBodies } from '../../packages/contracts/test/support/bad-requests.ts'
-import { createTestClock } from '../../packages/contracts/test/support/clock.ts'
-import { lock, spoil } from '../../packages/contracts/test/support/database.ts'
-import { type Call, readContract } from '../../packages/contracts/test/support/http-contract.ts'
-import {
-  refused,
-  refusesBodies,
-  refusesPages,
-  refusesStrangers,
-  unavailable,
-} from '../../packages/contracts/test/support/refusals.ts'
 import { ada, bob, notificationsApp, paidOf } from './app.ts'
 
 // On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.

@@ -1,8 +1,8 @@
 /** What a connection is sent, with a receiver instead of a socket; stream.test.ts has the sockets. */
 import { systemClock } from '@checkout/service/clock.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import pino from 'pino'
 import t from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { createPush } from '../src/push.ts'
 import { notificationsApp, paidOf, unconnected } from './app.ts'
 

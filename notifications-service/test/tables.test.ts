@@ -8,9 +8,9 @@ import { outboxTable, publications, streamIncarnation } from '@checkout/messagin
 import { parkedTable } from '@checkout/messaging/parked.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { deployment } from '@checkout/service/deployment.ts'
+import { columnsInCode, columnsInFile, temporaryFolder } from '@checkout/testkit/database.ts'
 import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import t from 'tap'
-import { columnsInCode, columnsInFile, temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
 import { addressing, contacts, letters, mailboxes } from '../src/store/tables.ts'
 

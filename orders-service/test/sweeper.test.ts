@@ -2,8 +2,8 @@
 
 import { createAnswers } from '@checkout/messaging/answers.ts'
 import type { DurableState } from '@checkout/messaging/broker.ts'
+import { createTestClock } from '@checkout/testkit/clock.ts'
 import t, { type Test } from 'tap'
-import { createTestClock } from '../../packages/contracts/test/support/clock.ts'
 import { settleOrder } from '../src/settle-order.ts'
 import { sweeper } from '../src/sweep-pending.ts'
 import { ada, arrival, ordersApp, outcomeOf } from './app.ts'

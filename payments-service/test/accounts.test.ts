@@ -1,6 +1,7 @@
 /** Money in and out: keys, the ledger, its order. */
+
+import { execute } from '@checkout/testkit/database.ts'
 import t from 'tap'
-import { execute } from '../../packages/contracts/test/support/database.ts'
 import { openAccountOf } from '../src/open-account.ts'
 import { ada, bob, orderOf, type Payments, paymentsApp } from './app.ts'
 

@@ -1,8 +1,8 @@
 /** An order's money is debited exactly once, or declined for good, whatever is delivered how often. */
 import { uuidv7 } from '@checkout/service/clock.ts'
+import { createTestClock } from '@checkout/testkit/clock.ts'
+import { contents, execute } from '@checkout/testkit/database.ts'
 import t from 'tap'
-import { createTestClock } from '../../packages/contracts/test/support/clock.ts'
-import { contents, execute } from '../../packages/contracts/test/support/database.ts'
 import { ada, orderOf, paymentsApp } from './app.ts'
 
 t.test('a paid order', async (t) => {

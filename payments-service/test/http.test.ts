@@ -1,15 +1,9 @@
 /** Every documented answer of payments-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
-import t from 'tap'
-import {
-  badBodies,
-  badIdempotencyKeys,
-  jsonOf,
-  unreadableBodies,
-} from '../../packages/contracts/test/support/bad-requests.ts'
-import { createTestClock } from '../../packages/contracts/test/support/clock.ts'
-import { lock, spoil } from '../../packages/contracts/test/support/database.ts'
-import { type Call, readContract } from '../../packages/contracts/test/support/http-contract.ts'
+import { badBodies, badIdempotencyKeys, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
+import { createTestClock } from '@checkout/testkit/clock.ts'
+import { lock, spoil } from '@checkout/testkit/database.ts'
+import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
 import {
   refused,
   refusesBodies,
@@ -17,7 +11,8 @@ import {
   refusesPages,
   refusesStrangers,
   unavailable,
-} from '../../packages/contracts/test/support/refusals.ts'
+} from '@checkout/testkit/refusals.ts'
+import t from 'tap'
 import { ada, bob, orderOf, paymentsApp } from './app.ts'
 
 // On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.

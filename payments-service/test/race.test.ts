@@ -1,8 +1,8 @@
 /** Sixty-four clients on one account, over real sockets, while its orders come in: the ledger explains every answer. */
 import type { AddressInfo } from 'node:net'
+import { rawRequest } from '@checkout/testkit/bad-requests.ts'
+import { contents } from '@checkout/testkit/database.ts'
 import t from 'tap'
-import { rawRequest } from '../../packages/contracts/test/support/bad-requests.ts'
-import { contents } from '../../packages/contracts/test/support/database.ts'
 import { orderOf, paymentsApp } from './app.ts'
 
 const CLIENTS = 64

@@ -1,12 +1,13 @@
 /** Pushes and orders over connections that break: an instance that is killed, a browser offline, an answer that got lost. */
+
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { button, connectionIs, fillOrder, heading, messages, untilText } from '@checkout/testkit/person.ts'
 import type { Route } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { eventually } from '../support/eventually.ts'
 import { metric } from '../support/settle.ts'
 import { assertNoErrors, client } from '../support/system.ts'
 import { type Browsing, withBrowser } from './browser.ts'
 import { history, newcomer, orderElsewhere, untilLetters } from './elsewhere.ts'
-import { button, connectionIs, fillOrder, heading, messages, untilText } from './person.ts'
 
 const INSTANCES = 2
 

@@ -3,10 +3,10 @@
  * uncaught error or a request to another origin fails the test.
  */
 import { join } from 'node:path'
+import { CHROMIUM_ARGS, findChromium } from '@checkout/testkit/chromium.ts'
 import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 import type { System, SystemOptions } from '../../scripts/system.ts'
-import { CHROMIUM_ARGS, findChromium } from '../support/chromium.ts'
 import { withSystem } from '../support/system.ts'
 
 /** As long as anything in a page may take; generous, for a slow machine. */

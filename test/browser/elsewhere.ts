@@ -1,9 +1,10 @@
 /** What happens to a user outside of the page, and what the page has made of it. */
+
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { balance, button, connectionIs, heading, register, untilText } from '@checkout/testkit/person.ts'
 import type { Page } from 'playwright-core'
 import type { System } from '../../scripts/system.ts'
-import { eventually } from '../support/eventually.ts'
 import { client } from '../support/system.ts'
-import { balance, button, connectionIs, heading, register, untilText } from './person.ts'
 
 /** Registers in the browser and waits until pushes come. */
 export async function newcomer(page: Page, name: string, id: string) {

@@ -1,10 +1,6 @@
 /** What goes otherwise than in the story: orders that fail, mistakes, several users, many orders, another language. */
-import type { Locator } from 'playwright-core'
-import t, { type Test } from 'tap'
-import { eventually } from '../support/eventually.ts'
-import { assertNoErrors, client } from '../support/system.ts'
-import { type Browsing, withBrowser } from './browser.ts'
-import { focused } from './keyboard.ts'
+
+import { eventually } from '@checkout/testkit/eventually.ts'
 import {
   balance,
   button,
@@ -18,7 +14,12 @@ import {
   register,
   textOf,
   untilText,
-} from './person.ts'
+} from '@checkout/testkit/person.ts'
+import type { Locator } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { assertNoErrors, client } from '../support/system.ts'
+import { type Browsing, withBrowser } from './browser.ts'
+import { focused } from './keyboard.ts'
 
 t.test('a healthy shop', async (t) => {
   await withBrowser(t, {}, async (browsing) => {

@@ -1,9 +1,10 @@
 /** What arrives by itself: pushes, or what the page asks for where none come; each shown once, to whom it is for. */
+
+import { connectionIs, goTo, heading, messages, topUp, untilText } from '@checkout/testkit/person.ts'
 import t, { type Test } from 'tap'
 import { assertNoErrors } from '../support/system.ts'
 import { type Browsing, withBrowser } from './browser.ts'
 import { history, newcomer, orderElsewhere } from './elsewhere.ts'
-import { connectionIs, goTo, heading, messages, topUp, untilText } from './person.ts'
 
 const INSTANCES = 2
 

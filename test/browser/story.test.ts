@@ -1,11 +1,6 @@
 /** The shop as a person uses it, from the first visit to the last kopeck. */
 import { gzipSync } from 'node:zlib'
-import type { Locator } from 'playwright-core'
-import t, { type Test } from 'tap'
-import { eventually } from '../support/eventually.ts'
-import { assertNoErrors, client } from '../support/system.ts'
-import { type Browsing, withBrowser } from './browser.ts'
-import { focused, tabTo } from './keyboard.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import {
   balance,
   button,
@@ -20,7 +15,12 @@ import {
   textOf,
   topUp,
   untilText,
-} from './person.ts'
+} from '@checkout/testkit/person.ts'
+import type { Locator } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { assertNoErrors, client } from '../support/system.ts'
+import { type Browsing, withBrowser } from './browser.ts'
+import { focused, tabTo } from './keyboard.ts'
 
 t.test('a healthy shop', async (t) => {
   await withBrowser(t, {}, async (browsing) => {

@@ -3,13 +3,22 @@
  * violation that axe-core finds. What they look like is left in test/browser/screenshots for people to judge.
  */
 import { join } from 'node:path'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import {
+  balance,
+  button,
+  connectionIs,
+  fillOrder,
+  heading,
+  messages,
+  register,
+  untilText,
+} from '@checkout/testkit/person.ts'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { eventually } from '../support/eventually.ts'
 import { assertNoErrors, client } from '../support/system.ts'
 import { type Browsing, screenshots, withBrowser } from './browser.ts'
-import { balance, button, connectionIs, fillOrder, heading, messages, register, untilText } from './person.ts'
 
 const themes = ['light', 'dark'] as const
 type Theme = (typeof themes)[number]

@@ -1,10 +1,10 @@
 /** An event that contradicts what is stored becomes a dead letter at once, with both versions; money and letters stay. */
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
 import { openPublisherStore, startLife, withStage } from '../../packages/messaging/test/support/life.ts'
 import { createHandlers } from '../../payments-service/src/messages.ts'
 import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
-import { eventually } from '../support/eventually.ts'
 
 t.test('the same order with another amount, through the broker', async (t) => {
   await withStage(t, async ({ dir, nats, atEnd }) => {

@@ -8,15 +8,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
+import { reservePorts } from '@checkout/processes/ports.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { buildApp } from '../../gateway/src/app.ts'
 import { createUpstream } from '../../gateway/src/upstream.ts'
 import { notificationsApp } from '../../notifications-service/test/app.ts'
-import { reservePorts } from '../../scripts/ports.ts'
-import { eventually } from '../support/eventually.ts'
 
 const example = readFileSync(resolve(import.meta.dirname, '../../deploy/nginx/checkout.conf'), 'utf8')
 const skip = spawnSync('nginx', ['-v']).error ? 'nginx is missing: apt-get install nginx-light' : false

@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
@@ -16,7 +17,6 @@ import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 import { backUp, files } from '../../scripts/backup.ts'
 import { lastingDisagreements } from '../../scripts/check-books.ts'
 import { restore } from '../../scripts/restore.ts'
-import { eventually } from '../support/eventually.ts'
 
 const root = join(import.meta.dirname, '../..')
 

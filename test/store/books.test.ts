@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { type Part, services } from '@checkout/contracts/services.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { temporaryFolder } from '@checkout/testkit/database.ts'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
 import { openOrdersStore } from '../../orders-service/src/store/index.ts'
-import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 
 const ORDERS = 200_000

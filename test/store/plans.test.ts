@@ -5,11 +5,11 @@
  */
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
+import { temporaryFolder } from '@checkout/testkit/database.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
 import { openOrdersStore } from '../../orders-service/src/store/index.ts'
-import { temporaryFolder } from '../../packages/contracts/test/support/database.ts'
 import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 
 /** Tables of few rows. Every other one is taken to grow. (Arrears join: a durable has a range or two; nonces: 1,000.) */

@@ -81,9 +81,9 @@ export function follow({ url, userId, onWrong, random = Math.random }: FollowOpt
     own.on('open', () => {
       end = ''
     })
-    own.on('unexpected-response', (request, answer) => {
+    own.on('unexpected-response', (_request, answer) => {
       end = `HTTP ${answer.statusCode}`
-      request.destroy()
+      own.terminate() // destroying only the request would end without 'close'
     })
     own.on('error', () => {}) // 'close' comes as well
     return new Promise((resolve) => {

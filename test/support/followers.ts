@@ -1,7 +1,7 @@
 /** Clients of one user that all must see the same: each letter once and in order, whatever happens to connections. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import type { Test } from 'tap'
-import { eventually } from './eventually.ts'
 import { follow } from './follower.ts'
 import { client } from './system.ts'
 

@@ -1,12 +1,12 @@
 /** Killing a process of a system that restarts it. */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ManagedProcess } from '@checkout/processes/managed-process.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import type { Test } from 'tap'
-import type { ManagedProcess } from '../../scripts/managed-process.ts'
 import type { System } from '../../scripts/system.ts'
 import { dataDirOf, services } from './books.ts'
-import { eventually } from './eventually.ts'
 import { untilReady } from './settle.ts'
 import { client } from './system.ts'
 

@@ -5,9 +5,10 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { seededRandom } from '@checkout/testkit/random.ts'
 import type { Test } from 'tap'
 import type { Claims } from './audit.ts'
-import { eventually } from './eventually.ts'
 import { type Answer, client } from './system.ts'
 
 /** Far more than all orders of a test together, and far less than one that must fail. */
@@ -39,20 +40,6 @@ export interface Load {
   /** Ends the load; then repeats the requests with an Idempotency-Key that were not answered 201 until they are. */
   stop(): Promise<void>
 }
-
-/** mulberry32: a small generator, so that a printed seed repeats the choices. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let x = Math.imul(state ^ (state >>> 15), state | 1)
-    x = (x + Math.imul(x ^ (x >>> 7), x | 61)) ^ x
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-/** SEED repeats a run; else a new one each time. Print it. */
-export const newSeed = () => Number(process.env.SEED) || Math.floor(Math.random() * 2 ** 31)
 
 /** Registers users, waits for their accounts and puts money on them. */
 export async function fundedUsers(url: string, count: number, claims: Claims): Promise<string[]> {

@@ -1,10 +1,11 @@
 /** Waiting until a system has done all that it promised, and saying how long that took. */
+
+import { portOf } from '@checkout/processes/ports.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import type { Test } from 'tap'
-import { portOf } from '../../scripts/ports.ts'
 import type { System } from '../../scripts/system.ts'
 import { audit, type Claims } from './audit.ts'
 import { dataDirOf, query, type Service, unsettled } from './books.ts'
-import { eventually } from './eventually.ts'
 import { client } from './system.ts'
 
 const SETTLE_DEADLINE_MS = 120_000

@@ -1,6 +1,7 @@
 /** A supervisor to be killed: starts a system in the folder of its first argument, prints the pids as JSON, stays. */
+
+import { natsServerProgram } from '@checkout/testkit/nats.ts'
 import { startSystem } from '../../scripts/system.ts'
-import { natsServerProgram } from './nats.ts'
 
 const [, , dataDir] = process.argv
 if (!dataDir) throw new Error('usage: supervisor.ts <data folder>')

@@ -1,11 +1,11 @@
-/** What a system test starts with: the whole system on ports of its own, an HTTP client, log checks, a leak guard. */
-import { execFileSync } from 'node:child_process'
+/** What a system test starts with: the whole system on ports of its own, an HTTP client, log checks. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { assertNoChildren } from '@checkout/testkit/children.ts'
+import { natsServerProgram } from '@checkout/testkit/nats.ts'
 import type { Test } from 'tap'
 import { type System, type SystemOptions, startSystem } from '../../scripts/system.ts'
-import { natsServerProgram } from './nats.ts'
 
 /**
  * Runs `body` with a system of its own: temporary folder, free ports, the nats-server that NATS_SERVER names (else the
@@ -97,24 +97,4 @@ function isError(line: string): boolean {
 /** Fails the test when a log of the system holds an error, a stack trace or an unhandled rejection. */
 export function assertNoErrors(t: Test, system: Pick<System, 'logsDir'>) {
   t.strictSame(troubleIn(system), [], 'no errors in the logs')
-}
-
-/** Fails the test when this process has a child left, and ends the child so that the next test starts clean. */
-export function assertNoChildren(t: Test) {
-  const left = children()
-  t.strictSame(left, [], 'no child process is left')
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-}
-
-/** The live children of this process. */
-function children(): { pid: number; command: string }[] {
-  // `ps` itself is a child too while it lists.
-  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8', maxBuffer: 2 ** 26 })
-    .split('\n')
-    .map((line) => line.trim().match(/^(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/))
-    .filter((m) => m !== null)
-    .filter(
-      ([, , ppid, stat, args]) => ppid === `${process.pid}` && !stat?.startsWith('Z') && !args?.startsWith('ps -A'),
-    )
-    .map(([, pid, , , command]) => ({ pid: Number(pid), command: command ?? '' }))
 }

@@ -1,12 +1,13 @@
 /** The broker is only a cache: killed, wiped, put back to an older state, down or stopped, it costs time and nothing else. */
 import { randomUUID } from 'node:crypto'
 import { cpSync, rmSync } from 'node:fs'
+import { untilListening } from '@checkout/processes/ports.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { newSeed } from '@checkout/testkit/random.ts'
 import t, { type Test } from 'tap'
 import type { System } from '../../scripts/system.ts'
-import { untilListening } from '../../scripts/system.ts'
 import { type Claims, newClaims } from '../support/audit.ts'
-import { eventually } from '../support/eventually.ts'
-import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
+import { fundedUsers, startLoad } from '../support/load.ts'
 import { assertAudit, metric, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
 

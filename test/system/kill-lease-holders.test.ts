@@ -1,8 +1,10 @@
 /** Of two instances of each service the ones that relay are killed under load: nothing is lost, doubled or left lying. */
+
+import { newSeed } from '@checkout/testkit/random.ts'
 import t from 'tap'
 import { newClaims } from '../support/audit.ts'
 import { killUntilBack } from '../support/kill.ts'
-import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
+import { fundedUsers, startLoad } from '../support/load.ts'
 import { assertAudit, leaseHolder, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, withSystem } from '../support/system.ts'
 

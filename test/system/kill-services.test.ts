@@ -1,8 +1,10 @@
 /** Each process in turn is killed under load and started again: nothing is lost, doubled or left lying. */
+
+import { newSeed } from '@checkout/testkit/random.ts'
 import t from 'tap'
 import { newClaims } from '../support/audit.ts'
 import { killUntilBack } from '../support/kill.ts'
-import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
+import { fundedUsers, startLoad } from '../support/load.ts'
 import { assertAudit, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, withSystem } from '../support/system.ts'
 

@@ -1,14 +1,15 @@
 /** The instance with the lease stops without dying: another takes over; when it goes on, it does no harm. */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ManagedProcess } from '@checkout/processes/managed-process.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { newSeed } from '@checkout/testkit/random.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
-import type { ManagedProcess } from '../../scripts/managed-process.ts'
 import type { System } from '../../scripts/system.ts'
 import { newClaims } from '../support/audit.ts'
 import { dataDirOf, type Service } from '../support/books.ts'
-import { eventually } from '../support/eventually.ts'
-import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
+import { fundedUsers, startLoad } from '../support/load.ts'
 import { assertAudit, leaseHolder, metric, untilReady, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, withSystem } from '../support/system.ts'
 

@@ -13,9 +13,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import { rotateLogs } from '../../scripts/log-rotation.ts'
-import { eventually } from '../support/eventually.ts'
 
 /** A file system of 8 MiB: a log may have 2 % of it, but 256 KiB in any case. */
 function smallDisk(t: Test): string | undefined {

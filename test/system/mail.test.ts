@@ -1,10 +1,10 @@
 /** Letters go out by SMTP once each, although two instances could send them. */
 import type { AddressInfo } from 'node:net'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import { SMTPServer } from 'smtp-server'
 import t from 'tap'
 import { newClaims } from '../support/audit.ts'
 import { dataDirOf, query } from '../support/books.ts'
-import { eventually } from '../support/eventually.ts'
 import { fundedUsers } from '../support/load.ts'
 import { assertAudit, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'

@@ -1,7 +1,8 @@
 /** Push over three instances: whichever one handles the event wakes the others. */
+
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { System } from '../../scripts/system.ts'
-import { eventually } from '../support/eventually.ts'
 import { followers, letterIds } from '../support/followers.ts'
 import { instanceUrl, metric } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'

@@ -4,13 +4,15 @@
  * and in order, and in the end every user has seen exactly the own letters.
  */
 import type { Letter } from '@checkout/contracts/http.ts'
+import { untilListening } from '@checkout/processes/ports.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { newSeed, seededRandom } from '@checkout/testkit/random.ts'
 import t, { type Test } from 'tap'
-import { type System, untilListening } from '../../scripts/system.ts'
+import type { System } from '../../scripts/system.ts'
 import { type Claims, newClaims } from '../support/audit.ts'
 import { dataDirOf, query } from '../support/books.ts'
-import { eventually } from '../support/eventually.ts'
 import { type Follower, follow } from '../support/follower.ts'
-import { fundedUsers, newSeed, seededRandom } from '../support/load.ts'
+import { fundedUsers } from '../support/load.ts'
 import { assertAudit, metric, untilReady, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
 

@@ -1,11 +1,11 @@
 /** Clients that do not read what they are pushed: they are closed, nobody else notices, no process holds it for them. */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import { type RawData, WebSocket } from 'ws'
 import { memory } from '../../bench/processes.ts'
 import type { System } from '../../scripts/system.ts'
-import { eventually } from '../support/eventually.ts'
 import { followers, startWriting, streamUrl } from '../support/followers.ts'
 import { metric } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'

@@ -1,11 +1,11 @@
 /** 64 clients at one account, over two instances of each service: every answer is explained by the ledger. */
 import { randomUUID } from 'node:crypto'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { newSeed, seededRandom } from '@checkout/testkit/random.ts'
 import t, { type Test } from 'tap'
 import type { System } from '../../scripts/system.ts'
 import { type Claims, newClaims } from '../support/audit.ts'
 import { dataDirOf, type EntryRecord, query } from '../support/books.ts'
-import { eventually } from '../support/eventually.ts'
-import { newSeed, seededRandom } from '../support/load.ts'
 import { assertAudit, metric, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
 

@@ -2,10 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { natsServerProgram } from '@checkout/testkit/nats.ts'
 import t from 'tap'
 import { startSystem } from '../../scripts/system.ts'
-import { eventually } from '../support/eventually.ts'
-import { natsServerProgram } from '../support/nats.ts'
 import { client } from '../support/system.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'restart-'))

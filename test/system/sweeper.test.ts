@@ -1,11 +1,11 @@
 /** The last resort: an order whose outcome got lost in a way that nothing else notices is asked about again. */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { audit, newClaims } from '../support/audit.ts'
 import { dataDirOf, query } from '../support/books.ts'
-import { eventually } from '../support/eventually.ts'
 import { fundedUsers } from '../support/load.ts'
 import { untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'

@@ -2,16 +2,18 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { assertNoChildren } from '@checkout/testkit/children.ts'
+import { startNats, type TestNats } from '@checkout/testkit/nats.ts'
+import { newSeed } from '@checkout/testkit/random.ts'
+import { everythingAt } from '@checkout/testkit/streams.ts'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
 import { type SystemOptions, startSystem } from '../../scripts/system.ts'
 import { newClaims } from '../support/audit.ts'
-import { fundedUsers, newSeed, startLoad } from '../support/load.ts'
-import { startNats, type TestNats } from '../support/nats.ts'
+import { fundedUsers, startLoad } from '../support/load.ts'
 import { assertAudit, untilSettled } from '../support/settle.ts'
-import { everythingAt } from '../support/streams.ts'
-import { assertNoChildren, assertNoErrors } from '../support/system.ts'
+import { assertNoErrors } from '../support/system.ts'
 
 t.setTimeout(300_000)
 

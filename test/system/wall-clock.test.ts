@@ -3,16 +3,16 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { createWallClock, HOUR_MS } from '@checkout/testkit/wall-clock.ts'
 import Database from 'better-sqlite3'
 import { SMTPServer } from 'smtp-server'
 import t from 'tap'
 import { newClaims } from '../support/audit.ts'
 import { dataDirOf, query } from '../support/books.ts'
-import { eventually } from '../support/eventually.ts'
 import { fundedUsers } from '../support/load.ts'
 import { assertAudit, untilSettled } from '../support/settle.ts'
 import { assertNoErrors, client, withSystem } from '../support/system.ts'
-import { createWallClock, HOUR_MS } from '../support/wall-clock.ts'
 
 t.setTimeout(300_000)
 

@@ -1,5 +1,5 @@
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { memory, openShop, type StageOptions } from './model-platform.ts'
 import { createShopServer, problem, type ShopServer } from './model-server.ts'
 

@@ -1,6 +1,6 @@
 import { Description } from '@checkout/contracts/values.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { forbidden, memory, openShop, type StageOptions } from './model-platform.ts'
 import { createShopServer, problem, type ShopServer } from './model-server.ts'
 

@@ -1,6 +1,6 @@
 import type { Letter } from '@checkout/contracts/http.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { createApi } from '../ui/model/api.ts'
 import { createLive, type LiveState } from '../ui/model/live.ts'
 import { openSeen } from '../ui/model/seen.ts'

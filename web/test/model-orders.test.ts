@@ -1,6 +1,6 @@
+import { eventually } from '@checkout/testkit/eventually.ts'
 import { effect } from '@preact/signals-core'
 import t, { type Test } from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { breathe, openShop } from './model-platform.ts'
 import { createShopServer, problem, type ShopServer } from './model-server.ts'
 

@@ -1,6 +1,6 @@
 import { USER_ID_PATTERN } from '@checkout/contracts/values.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { createApi } from '../ui/model/api.ts'
 import { createSession } from '../ui/model/session.ts'
 import { createStore } from '../ui/model/storage.ts'

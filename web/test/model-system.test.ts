@@ -1,6 +1,6 @@
+import { eventually } from '@checkout/testkit/eventually.ts'
 import { effect } from '@preact/signals-core'
 import t from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { createShop } from '../ui/model/shop.ts'
 import { breathe, createStage, forbidden, memory, openShop } from './model-platform.ts'
 import { createShopServer, problem } from './model-server.ts'

@@ -1,6 +1,7 @@
 /** What only goes wrong when several parts, or several tabs, come together. */
+
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { eventually } from '../../test/support/eventually.ts'
 import { breathe, memory, openShop } from './model-platform.ts'
 import { createShopServer } from './model-server.ts'
 

@@ -1,9 +1,9 @@
 /** What is published stays as it is: the committed files, and freeze, which adds to them. */
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryFolder } from '@checkout/testkit/database.ts'
 import t, { type Test } from 'tap'
 import { CONTRACTS_FOLDER, disturbed, fixtures, freeze, publishedSchemas } from '../src/freeze.ts'
-import { temporaryFolder } from './support/database.ts'
 
 const TYPE = 'orders.created.v1'
 

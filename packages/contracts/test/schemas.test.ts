@@ -1,12 +1,12 @@
 /** The committed JSON Schema files are what the code says, are valid, and say what each field is. */
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryFolder } from '@checkout/testkit/database.ts'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import t from 'tap'
 import { eventTypes } from '../src/events.ts'
 import { SCHEMAS_FOLDER, schemaFiles, writeSchemas } from '../src/generate-schemas.ts'
-import { temporaryFolder } from './support/database.ts'
 
 /** What differs between a folder and what would be generated now. */
 function differences(folder: string): string[] {

@@ -1,9 +1,9 @@
 /** The connection to a broker that stands still or is not there, and what waits on the way of events. */
 
 import { uuidv7 } from '@checkout/service/clock.ts'
+import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
-import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
-import { eventually } from '../../../test/support/eventually.ts'
 import type { Delivery } from '../src/broker.ts'
 import { createJetStreamBroker } from '../src/jetstream.ts'
 import { onEachDelivery } from './delivery-suite.ts'

@@ -10,8 +10,8 @@ import {
   keptAnswers,
 } from '@checkout/service/idempotency.ts'
 import { openStore } from '@checkout/service/store.ts'
+import { createTestClock } from '@checkout/testkit/clock.ts'
 import t, { type Test } from 'tap'
-import { createTestClock } from '../../contracts/test/support/clock.ts'
 import { cleanUp } from '../src/clean-up.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../src/store.ts'
 import { RETENTION_MS, RETIRE_BATCH } from '../src/upkeep.ts'

@@ -1,8 +1,8 @@
 /** The consumer loop: when it acknowledges, what it counts, what it never does. */
 import { uuidv7 } from '@checkout/service/clock.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker, Delivery } from '../src/broker.ts'
 import type { Handlers } from '../src/handling.ts'
 import { copy, onEachDelivery } from './delivery-suite.ts'

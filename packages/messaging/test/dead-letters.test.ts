@@ -2,8 +2,8 @@
 
 import { uuidv7 } from '@checkout/service/clock.ts'
 import { buildHttp } from '@checkout/service/http.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../../test/support/eventually.ts'
 import { adminSchemas, registerDeadLetters } from '../src/admin.ts'
 import type { Handlers } from '../src/handling.ts'
 import { openPublisherStore, query, recordingLogger, startLife, withStage } from './support/life.ts'

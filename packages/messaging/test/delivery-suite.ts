@@ -13,9 +13,10 @@ import type { ServiceName } from '@checkout/contracts/services.ts'
 import { publisherOf, type Subscription, streamOf, subscriptions } from '@checkout/contracts/topology.ts'
 import { uuidv7 } from '@checkout/service/clock.ts'
 import type { Store } from '@checkout/service/store.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { seeded, shuffled } from '@checkout/testkit/random.ts'
 import Database from 'better-sqlite3'
 import type { Test } from 'tap'
-import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker, Delivery } from '../src/broker.ts'
 import type { Handlers } from '../src/handling.ts'
 import type { MessagingReads, MessagingTx } from '../src/store.ts'
@@ -27,8 +28,6 @@ import {
   publisherFile,
   query,
   type Stage,
-  seeded,
-  shuffled,
   startLife,
   withStage,
 } from './support/life.ts'

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { openSqlite } from '@checkout/service/sqlite.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { seeded } from '@checkout/testkit/random.ts'
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
-import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
 import { deadLetterMigrations } from '../src/dead-letters.ts'
 import { outboxSteps } from '../src/journey.ts'
@@ -18,7 +19,6 @@ import {
   publisherFile,
   query,
   recordingLogger,
-  seeded,
   startLife,
   withStage,
 } from './support/life.ts'

@@ -1,7 +1,7 @@
 /** Retention: what is deleted from the outbox and the stream, and when; and a stream that is full. */
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
 import { RETENTION_MS } from '../src/upkeep.ts'
 import {

@@ -1,7 +1,7 @@
 /** Messages whose handler fails: parked, tried again from the file, never in the way of others. */
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../../test/support/eventually.ts'
 import type { Broker } from '../src/broker.ts'
 import type { Arrival, Handlers } from '../src/handling.ts'
 import type { MessagingTx } from '../src/store.ts'

@@ -1,9 +1,9 @@
 /** Signals: plain NATS between processes, here between two connections to a real nats-server. */
 
+import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { startNats } from '@checkout/testkit/nats.ts'
 import t from 'tap'
-import { TEST_SYSTEM } from '../../../test/support/deployment.ts'
-import { eventually } from '../../../test/support/eventually.ts'
-import { startNats } from '../../../test/support/nats.ts'
 import { createJetStreamBroker } from '../src/jetstream.ts'
 
 t.test('signals arrive now, after a reconnect, and only where they are listened for', async (t) => {

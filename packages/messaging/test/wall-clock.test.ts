@@ -1,8 +1,8 @@
 /** The wall clock is set while the broker is used, and while it is away. */
 import { uuidv7 } from '@checkout/service/clock.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { HOUR_MS } from '@checkout/testkit/wall-clock.ts'
 import t, { type Test } from 'tap'
-import { eventually } from '../../../test/support/eventually.ts'
-import { HOUR_MS } from '../../../test/support/wall-clock.ts'
 import { steadyReconnect } from '../src/wall-clock.ts'
 import { openPublisherStore, query, startLife, withStage } from './support/life.ts'
 import { EFFECTS, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'

@@ -1,10 +1,11 @@
 /** The ages of a file, whatever becomes of the instances that count them. */
+
+import { manualClock } from '@checkout/testkit/clock.ts'
+import { seeded } from '@checkout/testkit/random.ts'
 import t, { type Test } from 'tap'
-import { seeded } from '../../messaging/test/support/life.ts'
 import { ageLag, ageMigrations, ageReads, ageWrites, createAge } from '../src/age.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '../src/lease.ts'
 import { openStore } from '../src/store.ts'
-import { manualClock } from './support/clocks.ts'
 import { tempFile } from './support/notes-store.ts'
 
 const STEP_MS = 1_000

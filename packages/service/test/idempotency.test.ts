@@ -1,3 +1,4 @@
+import { manualClock } from '@checkout/testkit/clock.ts'
 import t, { type Test } from 'tap'
 import { ageMigrations, ageWrites } from '../src/age.ts'
 import {
@@ -9,7 +10,6 @@ import {
 } from '../src/idempotency.ts'
 import { Problem } from '../src/problem.ts'
 import { openStore } from '../src/store.ts'
-import { manualClock } from './support/clocks.ts'
 import { noteMigrations, noteReads, noteWrites, tempFile } from './support/notes-store.ts'
 import { rejection } from './support/unit.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
-import { until } from './support/clocks.ts'
 import { type Instance, startInstance } from './support/instances.ts'
 import { openNotes, tempFile } from './support/notes-store.ts'
 

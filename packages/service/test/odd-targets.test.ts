@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net'
+import { oddTargets, statusOf } from '@checkout/testkit/odd-targets.ts'
 import t from 'tap'
 import { createMetrics } from '../src/metrics.ts'
 import { ada, testApp } from './app.ts'
-import { oddTargets, statusOf } from './support/odd-targets.ts'
 
 const docs = { title: 'orders-service', description: 'Orders.', version: '1.2.3' }
 

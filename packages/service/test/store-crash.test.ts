@@ -1,27 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '@checkout/testkit/eventually.ts'
+import { newSeed, seededRandom } from '@checkout/testkit/random.ts'
 import t from 'tap'
 import { openSqlite } from '../src/sqlite.ts'
-import { until } from './support/clocks.ts'
 import { startInstance } from './support/instances.ts'
 import { noteMigrations, noteReads, tempFile } from './support/notes-store.ts'
 
 const ROUNDS = 6
 
-/** Numbers in [0, 1) that a seed repeats (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 t.test('after a SIGKILL at any moment: what was reported stored is there, and no half member', async (t) => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+  const seed = newSeed()
   t.comment(`SEED=${seed}`)
-  const next = random(seed)
+  const next = seededRandom(seed)
   const file = tempFile(t)
   let reported: string[] = []
   for (let round = 0; round < ROUNDS; round += 1) {

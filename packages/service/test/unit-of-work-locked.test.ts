@@ -1,7 +1,8 @@
+import { manualClock, settled } from '@checkout/testkit/clock.ts'
+import { until } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { MAX_WAIT_MS, MAX_WAITING, StoreUnavailable } from '../src/unit-of-work.ts'
-import { manualClock, settled, until } from './support/clocks.ts'
 import { startInstance } from './support/instances.ts'
 import { openUnit, rejection } from './support/unit.ts'
 

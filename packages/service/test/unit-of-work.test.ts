@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
+import { settled } from '@checkout/testkit/clock.ts'
 import t from 'tap'
 import { ForeignAwait, MAX_BATCH, StoreUnavailable } from '../src/unit-of-work.ts'
-import { settled } from './support/clocks.ts'
 import { openUnit, rejection } from './support/unit.ts'
 
 const numbered = (count: number) => Array.from({ length: count }, (_, i) => `n${i}`)

@@ -8,13 +8,13 @@ import { subscriptions } from '@checkout/contracts/topology.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
 import { openStore, type Store } from '@checkout/service/store.ts'
+import { assertNoChildren } from '@checkout/testkit/children.ts'
+import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
+import { eventually } from '@checkout/testkit/eventually.ts'
+import { startNats, type TestNats } from '@checkout/testkit/nats.ts'
 import Database from 'better-sqlite3'
 import { pino } from 'pino'
 import type { Test } from 'tap'
-import { TEST_SYSTEM } from '../../../../test/support/deployment.ts'
-import { eventually } from '../../../../test/support/eventually.ts'
-import { startNats, type TestNats } from '../../../../test/support/nats.ts'
-import { assertNoChildren } from '../../../../test/support/system.ts'
 import type { Broker } from '../../src/broker.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
 import { createJetStreamBroker, type JetStreamBroker } from '../../src/jetstream.ts'
@@ -209,23 +209,4 @@ export function change(file: string, sql: string, ...values: unknown[]): void {
   } finally {
     db.close()
   }
-}
-
-/** Random numbers that a printed seed repeats (mulberry32, public domain, by Tommy Ettinger). SEED=n sets it. */
-export function seeded(t: Test): () => number {
-  let state = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
-  t.comment(`SEED=${state}`)
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let x = Math.imul(state ^ (state >>> 15), state | 1)
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-export function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  return items
-    .map((item) => ({ item, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item)
 }

@@ -6,10 +6,9 @@ import { join } from 'node:path'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
-import { TEST_SYSTEM } from '../../../../test/support/deployment.ts'
+import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'
-import type { ConsumerUnderTest } from '../delivery-suite.ts'
 
 const migrations: readonly Migration[] = [
   {
@@ -72,13 +71,3 @@ export const orderData = (orderId: string) => ({
 })
 
 export const EFFECTS = 'SELECT order_id AS key, count(*) AS times FROM effects GROUP BY order_id'
-
-export const till: ConsumerUnderTest<TillTx> = {
-  service: 'payments-service',
-  type: 'orders.created.v1',
-  data: orderData,
-  file: tillFile,
-  open: (dir) => openTill(dir),
-  handlers: tillHandlers,
-  effects: EFFECTS,
-}

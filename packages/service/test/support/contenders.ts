@@ -1,7 +1,8 @@
 /** Three instances that compete for the lease in one file, each with a clock of its own, in one virtual time. */
+
+import { manualClock, settled, virtualTime } from '@checkout/testkit/clock.ts'
 import type { Test } from 'tap'
 import { createLease } from '../../src/lease.ts'
-import { manualClock, settled, virtualTime } from './clocks.ts'
 import { openNotes, tempFile } from './notes-store.ts'
 
 export async function contenders(t: Test, clocks: { offset?: number; rate?: number }[] = [{}, {}, {}]) {

@@ -2,11 +2,10 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createGuard } from '../../scripts/guard.ts'
-import { createManagedProcess } from '../../scripts/managed-process.ts'
-import { findNatsServer } from '../../scripts/nats-server.ts'
-import { reservePorts } from '../../scripts/ports.ts'
-import { freshLog, untilListening } from '../../scripts/system.ts'
+import { createGuard } from '@checkout/processes/guard.ts'
+import { createManagedProcess, freshLog } from '@checkout/processes/managed-process.ts'
+import { findNatsServer } from '@checkout/processes/nats-server.ts'
+import { reservePorts, untilListening } from '@checkout/processes/ports.ts'
 
 const START_WITHIN_MS = 30_000
 

@@ -2,13 +2,14 @@
  * The compatibility gate: today's reader reads what was ever published, the readers of every release read today's
  * events, and what is published stays. When it is red, docs/events.md ("Changing an event") says what to do.
  */
+
+import { breakingChanges, explain, type JsonSchema, type Rule, rules } from '@checkout/contracts/compatibility.ts'
+import { eventSchemas, eventTypes } from '@checkout/contracts/events.ts'
+import { type EventSchemas, fixtures, incompatible, publishedSchemas } from '@checkout/contracts/freeze.ts'
 import { decode } from '@checkout/messaging/decode.ts'
 import t from 'tap'
 import { Compile } from 'typebox/compile'
-import { breakingChanges, explain, type JsonSchema, type Rule, rules } from '../src/compatibility.ts'
-import { eventSchemas, eventTypes } from '../src/events.ts'
-import { type EventSchemas, fixtures, incompatible, publishedSchemas } from '../src/freeze.ts'
-import { corners } from './support/corner-events.ts'
+import { corners } from './corner-events.ts'
 
 const asData = (schema: object) => JSON.parse(JSON.stringify(schema)) as JsonSchema
 const today: EventSchemas = new Map(eventTypes.map((type) => [type, asData(eventSchemas[type])]))

@@ -1,6 +1,6 @@
 /** What a person does in the shop, found the way a person finds it: by role and by name. English texts. */
 import type { Locator, Page } from 'playwright-core'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from './eventually.ts'
 
 export const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name, exact: true })
 export const field = (page: Page, form: string, name: string) =>

@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Part } from '@checkout/contracts/services.ts'
 
 /** The ports of one system. Instance k of a service listens on its base port + 10(k−1). */
@@ -77,4 +78,18 @@ export async function reservePorts(): Promise<Ports & { release(): Promise<void>
     await close(lock)
   }
   throw new Error('found no 100 free ports in a row between 15000 and 32000')
+}
+
+/** Resolves when something accepts connections on the port. */
+export async function untilListening(port: number, signal: AbortSignal) {
+  while (true) {
+    signal.throwIfAborted()
+    const accepted = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1')
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+    if (accepted) return
+    await delay(30, undefined, { signal }).catch(() => {})
+  }
 }

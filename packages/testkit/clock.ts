@@ -1,22 +1,40 @@
-/** Clocks that tests move, and waiting for what cannot be moved. */
+/** Clocks that tests move; each is what the services take for a clock. */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
-import { eventually } from '../../../../test/support/eventually.ts'
-import type { Clock } from '../../src/clock.ts'
 
-/** Stands still until it is moved; a sleep is a short real one, so that somebody who retries does retry. */
-export function manualClock(start = 0): Clock & { advance(ms: number): void } {
-  let now = start
+export interface TestClock {
+  now(): number
+  monotonic(): number
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Moves both clocks forward by `ms`. */
+  advance(ms: number): void
+  /** Sets the wall clock forward, or back, by `ms`; the monotonic one knows nothing of it. */
+  step(ms: number): void
+}
+
+/** Moves only when it is told to, or when somebody sleeps on it: timeouts of minutes pass at once. */
+export function createTestClock(startMs = Date.parse('2026-11-22T10:00:00.000Z')): TestClock {
+  let passed = 0
+  let stepped = 0
   return {
-    now: () => now,
-    monotonic: () => now,
-    sleep: () => delay(1),
+    now: () => startMs + Math.floor(passed) + stepped,
+    monotonic: () => passed,
+    async sleep(ms) {
+      passed += ms
+      await new Promise(setImmediate)
+    },
     advance(ms) {
-      now += ms
+      passed += ms
+    },
+    step(ms) {
+      stepped += ms
     },
   }
 }
 
-export interface VirtualClock extends Clock {
+/** Stands still even then: a sleep is a short real one, so that somebody who retries does retry. */
+export const manualClock = (startMs = 0): TestClock => ({ ...createTestClock(startMs), sleep: () => delay(1) })
+
+export interface VirtualClock extends Pick<TestClock, 'now' | 'monotonic' | 'sleep'> {
   /** Set: whoever sleeps on this clock is not woken, as in a process that was stopped. Its time goes on. */
   stopped: boolean
 }
@@ -65,5 +83,3 @@ export function virtualTime() {
 export async function settled(): Promise<void> {
   for (let i = 0; i < 10; i += 1) await turn()
 }
-
-export const until = (what: string, condition: () => boolean) => eventually(condition, { what })

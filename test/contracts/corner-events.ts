@@ -1,5 +1,5 @@
 /** Values at the corners of a JSON Schema: the extremes of every limit, every enum value, with and without the optional. */
-import type { JsonSchema } from '../../src/compatibility.ts'
+import type { JsonSchema } from '@checkout/contracts/compatibility.ts'
 
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 const patterns: Readonly<Record<string, readonly string[]>> = {

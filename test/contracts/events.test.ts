@@ -1,10 +1,11 @@
 /** Whatever the API takes, the readers of the event that tells of it take too: otherwise a 201 would end as a dead letter. */
+
+import { eventExamples } from '@checkout/contracts/event-examples.ts'
+import { NewOrder, NewUser } from '@checkout/contracts/http.ts'
+import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
 import { decode } from '@checkout/messaging/decode.ts'
 import { buildValidator } from '@checkout/service/validation.ts'
 import t from 'tap'
-import { eventExamples } from '../src/event-examples.ts'
-import { NewOrder, NewUser } from '../src/http.ts'
-import { MAX_AMOUNT } from '../src/values.ts'
 
 const validator = buildValidator({})
 const takenBy = (schema: object) => validator({ schema, httpPart: 'body' })

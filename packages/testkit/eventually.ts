@@ -30,3 +30,6 @@ export async function eventually<T>(
   const seen = last instanceof Error ? last.message : JSON.stringify(last)
   throw new Error(`not within ${deadlineMs / 1_000} s: ${what} (last: ${seen})`)
 }
+
+/** The same, for who needs only a name. */
+export const until = (what: string, condition: () => unknown) => eventually(condition, { what })

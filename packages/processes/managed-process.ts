@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Guard } from './guard.ts'
 
@@ -158,4 +159,16 @@ export function createManagedProcess(spec: ProcessSpec): ManagedProcess {
     terminate,
   }
   return self
+}
+
+/** The previous run's log is kept as `….1`. */
+export function freshLog(folder: string, name: string) {
+  const file = join(folder, `${name}.log`)
+  rmSync(`${file}.1`, { force: true })
+  try {
+    renameSync(file, `${file}.1`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  return file
 }
