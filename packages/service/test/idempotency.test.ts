@@ -1,12 +1,7 @@
 import t, { type Test } from 'tap'
 import { ageMigrations, ageWrites } from '../src/age.ts'
-import {
-  type Answer,
-  IDEMPOTENCY_RETENTION_MS,
-  type IdempotentRequest,
-  idempotencyMigrations,
-  idempotencyWrites,
-} from '../src/idempotency.ts'
+import { IDEMPOTENCY_RETENTION_MS, idempotencyMigrations, idempotencyWrites } from '../src/idempotency.ts'
+import type { Answer, IdempotentRequest } from '../src/port.ts'
 import { Problem } from '../src/problem.ts'
 import { openStore } from '../src/store.ts'
 import { manualClock } from './support/clocks.ts'
@@ -37,8 +32,8 @@ function openKeys(t: Test, file = tempFile(t)) {
   /** Places the n-th order: its effect is a step of the counter, which the answer tells. */
   const place = (changed: Partial<IdempotentRequest> = {}) =>
     store.write((tx) =>
-      tx.keys.once({ ...request, ...changed }, () => {
-        const order = tx.increment()
+      tx.keys.once({ ...request, ...changed }, async () => {
+        const order = await tx.increment()
         return { status: 201, body: { order, note: 'ü' }, location: `/orders/${order}` }
       }),
     )
@@ -62,7 +57,8 @@ t.test('the same key and body get the first answer again, and nothing happens tw
 
 t.test('an answer without Location is replayed without one', async (t) => {
   const { store } = openKeys(t)
-  const deposit = () => store.write((tx) => tx.keys.once(request, () => ({ status: 201, body: { n: tx.increment() } })))
+  const deposit = () =>
+    store.write((tx) => tx.keys.once(request, async () => ({ status: 201, body: { n: await tx.increment() } })))
   t.strictSame(await deposit(), { status: 201, body: { n: 1 } })
   t.strictSame(await deposit(), { status: 201, body: { n: 1 }, replayed: true })
 })
@@ -107,8 +103,8 @@ t.test('a refusal leaves no key: the next request with it is a first one', async
   const { store, place } = openKeys(t)
   const refusal = new Problem('insufficient_funds')
   const refused = store.write((tx) =>
-    tx.keys.once(request, () => {
-      tx.increment()
+    tx.keys.once(request, async () => {
+      await tx.increment()
       throw refusal
     }),
   )
@@ -120,8 +116,8 @@ t.test('a refusal leaves no key: the next request with it is a first one', async
 
 t.test('the key and the effect are stored together or not at all', async (t) => {
   const { store, place } = openKeys(t)
-  const broken = store.write((tx) => {
-    tx.keys.once(request, () => ({ status: 201, body: { order: tx.increment() } }))
+  const broken = store.write(async (tx) => {
+    await tx.keys.once(request, async () => ({ status: 201, body: { order: await tx.increment() } }))
     throw new Error('after the answer was stored')
   })
   await rejection(broken)

@@ -59,9 +59,9 @@ t.test('a write that waited 5 s is refused and never committed; a later one is',
   }
   let ran = 0
   let early: unknown
-  const first = write((tx) => {
+  const first = write(async (tx) => {
     ran += 1
-    return tx.add('first')
+    return await tx.add('first')
   })
   first.catch((error) => {
     early = error

@@ -18,8 +18,8 @@ t.test('writes that wait together share a COMMIT, at most 256 of them, in the or
   })
   const results = await Promise.all(
     ids.map((id) =>
-      write((tx) => {
-        tx.add(id)
+      write(async (tx) => {
+        await tx.add(id)
         return `result of ${id}`
       }),
     ),
@@ -52,12 +52,12 @@ t.test("a rejected member's rows are gone, its neighbours' stay", async (t) => {
   ])
   const settledWrites = await Promise.allSettled(
     numbered(8).map((id, i) =>
-      write((tx) => {
-        tx.add(id, 'a')
+      write(async (tx) => {
+        await tx.add(id, 'a')
         const refusal = refusals.get(id)
         if (i % 2 === 0 && refusal) throw refusal
-        return Promise.resolve().then(() => {
-          tx.add(id, 'b')
+        return Promise.resolve().then(async () => {
+          await tx.add(id, 'b')
           if (refusal) throw refusal
         })
       }),
@@ -78,9 +78,9 @@ t.test("a rejected member's rows are gone, its neighbours' stay", async (t) => {
 t.test('a constraint that a member breaks is its own rejection, and what it wrote before is gone', async (t) => {
   const { write, read } = openUnit(t)
   const first = write((tx) => tx.add('n1'))
-  const twice = write((tx) => {
-    tx.add('n2')
-    tx.add('n1')
+  const twice = write(async (tx) => {
+    await tx.add('n2')
+    await tx.add('n1')
   })
   const last = write((tx) => tx.add('n3'))
   t.match(await rejection(twice), { code: 'SQLITE_CONSTRAINT_UNIQUE' })
@@ -98,7 +98,7 @@ t.test('results and rejections are delivered after COMMIT, not before', async (t
   await Promise.all(
     numbered(6).map((id, i) =>
       write(async (tx) => {
-        tx.add(id)
+        await tx.add(id)
         await undefined // whoever was told too early gets a chance to look
         if (i % 2 === 0) throw refused
       }).then(look(id), look(id)),
@@ -135,7 +135,7 @@ t.test('nobody sees an uncommitted row, and everybody a committed one', async (t
   await Promise.all(
     numbered(3).map((id) =>
       write(async (tx) => {
-        tx.add(id)
+        await tx.add(id)
         await undefined
         seenInside.push(read.ids())
       }),
@@ -165,9 +165,9 @@ for (const [what, wait] of Object.entries(foreign)) {
     const before = write((tx) => tx.add('before'))
     const awaiting = write(async (tx) => {
       log.push('awaiting begins')
-      tx.add('awaiting', 'a')
+      await tx.add('awaiting', 'a')
       await wait()
-      tx.add('awaiting', 'b')
+      await tx.add('awaiting', 'b')
       log.push('awaiting ends')
     })
     const throwing = write(async () => {
@@ -176,9 +176,9 @@ for (const [what, wait] of Object.entries(foreign)) {
       log.push('throwing ends')
       throw new Error('its own, which hides the mistake')
     })
-    const after = write((tx) => {
+    const after = write(async (tx) => {
       log.push('after')
-      tx.add('after')
+      await tx.add('after')
     })
     const errors = await Promise.all(
       [awaiting, throwing].map((p) =>
