@@ -75,40 +75,6 @@ t.test('about() says where in the stream an event is, also where ids have gaps',
   })
 })
 
-t.test('about() stays right while a large publication is being deleted in parts', async (t) => {
-  await withStore(async (store) => {
-    const orderIds = Array.from({ length: 20 }, uuidv7)
-    for (const orderId of orderIds) await append(store, orderId)
-    const [last] = store.read.outbox.about(orderIds[19] ?? '')
-    const lastEventId = last?.row.eventId ?? ''
-    await store.write((tx) => tx.outbox.published({ firstId: 1, lastId: 20, lastEventId, firstSeq: 101, lastSeq: 120 }))
-    const seqOf = (i: number) => store.read.outbox.about(orderIds[i] ?? '')[0]?.streamSeq
-    t.equal(seqOf(14), 115)
-    t.equal(await store.write((tx) => tx.outbox.retire(20, 10)), 10)
-    t.equal(seqOf(9), undefined, 'deleted')
-    t.equal(seqOf(14), 115, 'the rest is where it was')
-  })
-})
-
-t.test('the backlog is what is not in the stream, and since when', async (t) => {
-  await withStore(async (store) => {
-    const { outbox } = store.read
-    t.strictSame(outbox.backlog(), { rows: 0, oldestMs: 0 })
-    const first = await append(store)
-    const second = await append(store)
-    t.equal(outbox.backlog().rows, 2)
-    await store.write(async (tx) => {
-      await tx.outbox.restart('one')
-      await tx.outbox.published({ firstId: 1, lastId: 1, lastEventId: first, firstSeq: 1, lastSeq: 1 })
-    })
-    t.equal(outbox.backlog().rows, 1)
-    t.match(outbox.take(1, 10), [{ eventId: second }])
-    await store.write((tx) => tx.outbox.restart('two'))
-    t.equal(outbox.backlog().rows, 2, 'a stream made anew has nothing')
-    t.equal(outbox.incarnation(), 'two')
-  })
-})
-
 t.test('the backlog is what a count would find, whatever happened before', async (t) => {
   const random = seeded(t)
   await withStore(async (store, dir) => {
@@ -229,26 +195,4 @@ t.test('the number of dead letters is kept, whoever adds and deletes them, also 
   change(file, 'DELETE FROM dead_letters')
   t.equal(deadLetters.count(), 0, 'by hand')
   await store.close()
-})
-
-t.test('ids are never used twice, not even after the newest row was deleted', async (t) => {
-  await withStore(async (store, dir) => {
-    await append(store)
-    await append(store)
-    await store.write((tx) => tx.outbox.retire(2, 10))
-    await append(store)
-    t.strictSame(query(publisherFile(dir), 'SELECT id FROM outbox'), [{ id: 3 }])
-  })
-})
-
-t.test('a reader never sees what is not committed', async (t) => {
-  await withStore(async (store) => {
-    let seen: number | undefined
-    await store.write(async (tx) => {
-      await tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
-      seen = store.read.outbox.take(0, 10).length
-    })
-    t.equal(seen, 0)
-    t.equal(store.read.outbox.take(0, 10).length, 1)
-  })
 })

@@ -83,21 +83,6 @@ t.test('a write that waited 5 s is refused and never committed; a later one is',
   t.equal(ran, 0)
 })
 
-t.test('when all were refused nobody tries any more, and the next write works', async (t) => {
-  const clock = countingClock()
-  const { file, unit, write, read } = openUnit(t, clock)
-  const unlock = lock(t, file)
-  const refused = ['n1', 'n2'].map((id) => rejection(write((tx) => tx.add(id))))
-  await until('an attempt', () => clock.sleeps() >= 1)
-  clock.advance(MAX_WAIT_MS)
-  for (const error of await Promise.all(refused)) t.match(error, { code: 'STORE_UNAVAILABLE' })
-  await settled()
-  unlock()
-  t.equal(unit.stats().waiting, 0)
-  await write((tx) => tx.add('n3'))
-  t.strictSame(read.ids(), ['n3'])
-})
-
 t.test('2,000 writes may wait; the next is refused at once', async (t) => {
   const { file, unit, write, read } = openUnit(t, manualClock())
   const unlock = lock(t, file)
