@@ -2,8 +2,8 @@
  * The store's port, as far as every service has it: what is behind `store.write` and `store.read`, whatever the engine. No
  * type here knows SQL or an engine.
  *
- * Everything answers a promise and is awaited: un-awaited, a fence fences nothing and a refusal is nobody's (`npm run
- * check` reports it). An error of the engine rejects the promise.
+ * Everything of a transaction answers a promise and is awaited: un-awaited, a fence fences nothing and a refusal is nobody's
+ * (`npm run check` reports it). An error of the engine rejects the promise. Reads answer at once, for now.
  */
 
 /** One transaction. Awaits only `tx`, has no other effects and may run again; see unit-of-work.ts. */
