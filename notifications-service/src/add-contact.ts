@@ -1,23 +1,27 @@
 /** A user registered: the address is kept, and filled in where a letter came before it (without another push). */
 import type { CloudEvent } from '@checkout/contracts/events.ts'
-import type { NotificationsTx } from './store/index.ts'
+import type { NotificationsTx } from './store/port.ts'
 import type { LetterTerms } from './write-letter.ts'
 
 /** Letters per transaction: a user may have any number, and all requests wait for it. */
 export const ADDRESS_BATCH = 500
 
-export function addContact(tx: NotificationsTx, event: CloudEvent<'users.registered.v1'>, terms: LetterTerms): void {
-  if (!tx.inbox.claim(event.id)) return
+export async function addContact(
+  tx: NotificationsTx,
+  event: CloudEvent<'users.registered.v1'>,
+  terms: LetterTerms,
+): Promise<void> {
+  if (!(await tx.inbox.claim(event.id))) return
   const { userId, name, email } = event.data
-  tx.contacts.add({ userId, name, email, createdAt: terms.clock.now() })
-  address(tx, { userId, to: email }, ADDRESS_BATCH, terms)
+  await tx.contacts.add({ userId, name, email, createdAt: terms.clock.now() })
+  await address(tx, { userId, to: email }, ADDRESS_BATCH, terms)
 }
 
 /** Goes on where `addContact` had too many letters: at most `limit`. Returns how many it filled in. */
-export function addressMore(tx: NotificationsTx, limit: number, terms: LetterTerms): number {
-  const userId = tx.letters.nextToAddress()
-  const to = userId === undefined ? undefined : tx.contacts.find(userId)?.email
-  return userId === undefined || to === undefined ? 0 : address(tx, { userId, to }, limit, terms)
+export async function addressMore(tx: NotificationsTx, limit: number, terms: LetterTerms): Promise<number> {
+  const userId = await tx.letters.nextToAddress()
+  const to = userId === undefined ? undefined : (await tx.contacts.find(userId))?.email
+  return userId === undefined || to === undefined ? 0 : await address(tx, { userId, to }, limit, terms)
 }
 
 const address = (
@@ -25,4 +29,4 @@ const address = (
   letter: { userId: string; to: string },
   limit: number,
   { mailing }: LetterTerms,
-): number => tx.letters.address({ ...letter, mail: mailing ? 'queued' : 'none' }, limit)
+): Promise<number> => tx.letters.address({ ...letter, mail: mailing ? 'queued' : 'none' }, limit)

@@ -12,7 +12,7 @@ import type { Handling } from '@checkout/messaging/handling.ts'
 import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
 import type { App } from '@checkout/service/app.ts'
 import { letterRoutes, type RoutesDeps } from './routes.ts'
-import type { NotificationsTx } from './store/index.ts'
+import type { NotificationsTx } from './store/port.ts'
 import { type StreamDeps, streamRoute } from './stream.ts'
 
 export interface AppDeps extends ServiceAppDeps, RoutesDeps, StreamDeps {

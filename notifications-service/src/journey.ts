@@ -3,7 +3,7 @@ import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
 import { byTime } from '@checkout/messaging/journey.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
 import { toLetter } from './letter.ts'
-import type { LetterRow } from './store/tables.ts'
+import type { LetterRow } from './store/port.ts'
 
 export function journeyOf(letter: LetterRow): Journey {
   const steps: JourneyStep[] = [{ step: 'letter', at: rfc3339(letter.createdAt), payload: toLetter(letter) }]

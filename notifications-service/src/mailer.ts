@@ -9,8 +9,7 @@ import type { Schedule } from '@checkout/messaging/messaging.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import { createTransport } from 'nodemailer'
 import type { Logger } from 'pino'
-import type { NotificationsStore } from './store/index.ts'
-import type { LetterRow } from './store/tables.ts'
+import type { LetterRow, NotificationsStore } from './store/port.ts'
 
 const BATCH = 20
 const RETRY_MS = { first: 1_000, longest: 15 * 60_000 }
@@ -76,10 +75,10 @@ export function createMailer(options: {
     const hopeless = isHopeless(error) || letter.mailAttempts + 1 >= MAX_ATTEMPTS
     const pause = Math.min(RETRY_MS.first * 2 ** letter.mailAttempts, RETRY_MS.longest)
     logger.warn({ reason: error.message, letter: letter.id, hopeless }, 'a letter was not mailed')
-    await store.write((tx) => {
-      tx.lease.assertHeld()
-      if (hopeless) tx.letters.failed(letter)
-      else tx.letters.postponed(letter, schedule.now() + pause)
+    await store.write(async (tx) => {
+      await tx.lease.assertHeld()
+      if (hopeless) await tx.letters.failed(letter)
+      else await tx.letters.postponed(letter, schedule.now() + pause)
     })
   }
 
@@ -93,9 +92,9 @@ export function createMailer(options: {
         const [letter] = store.read.letters.dueMail(schedule.now(), 1)
         if (!letter) return false
         // Under the lease: what another holder has mailed meanwhile, or is mailing, is not due any more.
-        const claimed = await store.write((tx) => {
-          tx.lease.assertHeld()
-          return tx.letters.claim(letter, schedule.now(), schedule.now() + CLAIM_MS)
+        const claimed = await store.write(async (tx) => {
+          await tx.lease.assertHeld()
+          return await tx.letters.claim(letter, schedule.now(), schedule.now() + CLAIM_MS)
         })
         if (claimed) await send(letter, signal)
       }

@@ -1,7 +1,7 @@
 /** Events in: subject → transaction. */
 import type { Handlers } from '@checkout/messaging/handling.ts'
 import { addContact } from './add-contact.ts'
-import type { NotificationsTx } from './store/index.ts'
+import type { NotificationsTx } from './store/port.ts'
 import { type LetterTerms, writeOrderLetter } from './write-letter.ts'
 
 export const createHandlers = (terms: LetterTerms): Handlers<NotificationsTx> => ({

@@ -11,7 +11,7 @@ import type { Signals } from '@checkout/messaging/broker.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Logger } from 'pino'
 import { toLetter } from './letter.ts'
-import type { NotificationsStore } from './store/index.ts'
+import type { NotificationsStore } from './store/port.ts'
 
 /**
  * Letters read and sent at once; the next ones are read when these have left. A letter can have 10,000 characters, and all

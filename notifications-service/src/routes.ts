@@ -10,7 +10,7 @@ import { Type } from 'typebox'
 import { journeyOf } from './journey.ts'
 import { toLetter } from './letter.ts'
 import type { Push } from './push.ts'
-import type { NotificationsStore } from './store/index.ts'
+import type { NotificationsStore } from './store/port.ts'
 import { type LetterTerms, writeMessage } from './write-letter.ts'
 
 export interface RoutesDeps {

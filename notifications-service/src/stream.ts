@@ -12,7 +12,7 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import { Type } from 'typebox'
 import type { WebSocket } from 'ws'
 import type { Push } from './push.ts'
-import type { NotificationsStore } from './store/index.ts'
+import type { NotificationsStore } from './store/port.ts'
 
 export const STREAM_PATH = '/notifications/stream'
 /** Clients have nothing to say: what they send is ignored, and too much of it ends the connection. */

@@ -5,7 +5,7 @@ import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { failedLetter, paidLetter, type Text, toLetter } from './letter.ts'
-import type { NotificationsTx } from './store/index.ts'
+import type { NotificationsTx } from './store/port.ts'
 
 export interface LetterTerms {
   clock: Clock
@@ -17,20 +17,25 @@ export interface LetterTerms {
 type Result = CloudEvent<'orders.paid.v1'> | CloudEvent<'orders.failed.v1'>
 
 /** @throws Contradiction when a letter has told another outcome of this order, or told it to somebody else */
-export function writeOrderLetter(tx: NotificationsTx, event: Result, arrival: Arrival, terms: LetterTerms): void {
+export async function writeOrderLetter(
+  tx: NotificationsTx,
+  event: Result,
+  arrival: Arrival,
+  terms: LetterTerms,
+): Promise<void> {
   const kind = event.type === 'orders.paid.v1' ? 'order_paid' : 'order_failed'
   const { orderId, userId } = event.data
-  if (!tx.inbox.claim(event.id)) return
-  const told = tx.letters.outcome(orderId)
+  if (!(await tx.inbox.claim(event.id))) return
+  const told = await tx.letters.outcome(orderId)
   if (told && (told.kind !== kind || told.userId !== userId)) {
     throw new Contradiction(
       `order ${orderId}: a letter has told ${told.userId} ${told.kind} by event ${told.causeEventId}; event ${event.id} says ${kind} to ${userId}`,
     )
   }
   if (told) return
-  const name = tx.contacts.find(userId)?.name
+  const name = (await tx.contacts.find(userId))?.name
   const text = event.type === 'orders.paid.v1' ? paidLetter(event.data, name) : failedLetter(event.data, name)
-  store(tx, { userId, kind, orderId, text }, terms, {
+  await store(tx, { userId, kind, orderId, text }, terms, {
     causeEventId: event.id,
     causeSeq: arrival.streamSeq,
     causeDeliveries: arrival.deliveries,
@@ -39,7 +44,7 @@ export function writeOrderLetter(tx: NotificationsTx, event: Result, arrival: Ar
 }
 
 /** A message that the user asked for, to the user's own address. */
-export function writeMessage(tx: NotificationsTx, userId: string, text: Text, terms: LetterTerms): Letter {
+export function writeMessage(tx: NotificationsTx, userId: string, text: Text, terms: LetterTerms): Promise<Letter> {
   return store(tx, { userId, kind: 'message', orderId: null, text }, terms)
 }
 
@@ -52,15 +57,15 @@ interface Content {
 
 const noCause = { causeEventId: null, causeSeq: null, causeDeliveries: null, causeReceivedAt: null }
 
-function store(
+async function store(
   tx: NotificationsTx,
   { userId, kind, orderId, text }: Content,
   { clock, newId, mailing }: LetterTerms,
   cause: typeof noCause | { [K in keyof typeof noCause]: string | number } = noCause,
-): Letter {
-  const to = tx.contacts.find(userId)?.email ?? null
+): Promise<Letter> {
+  const to = (await tx.contacts.find(userId))?.email ?? null
   const mail = mailing && to !== null ? 'queued' : 'none'
   const letter = { userId, id: newId(), kind, orderId, to, ...text, mail, createdAt: clock.now() } as const
-  const seq = tx.letters.add({ ...letter, ...(cause as typeof noCause) })
+  const seq = await tx.letters.add({ ...letter, ...(cause as typeof noCause) })
   return toLetter({ ...letter, seq, sentAt: null })
 }

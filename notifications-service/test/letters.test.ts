@@ -239,9 +239,9 @@ t.test('a file in which an older version has written both is taken, with joy as 
   letter(3, 'order_failed', 'one')
   old.close()
   const app = await notificationsApp(t, { folder })
-  await app.store.write((tx) => {
-    t.match(tx.letters.outcome('both'), { kind: 'order_paid' })
-    t.match(tx.letters.outcome('one'), { kind: 'order_failed' })
+  await app.store.write(async (tx) => {
+    t.match(await tx.letters.outcome('both'), { kind: 'order_paid' })
+    t.match(await tx.letters.outcome('one'), { kind: 'order_failed' })
   })
   t.equal(contents(app.file).letters?.length, 3)
 })

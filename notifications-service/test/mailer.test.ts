@@ -76,8 +76,8 @@ function openFile(test: Test, dataDir = mkdtempSync(join(tmpdir(), 'mailer-'))) 
 type Store = ReturnType<typeof openNotificationsStore>
 
 const writeTo = (store: Store, userId: string, email: string) =>
-  store.write((tx) => {
-    tx.contacts.add({ userId, name: 'Ada', email, createdAt: Date.now() })
+  store.write(async (tx) => {
+    await tx.contacts.add({ userId, name: 'Ada', email, createdAt: Date.now() })
     return writeMessage(tx, userId, { subject: 'Grüße', body: `to ${userId}\n.\nend` }, terms)
   })
 

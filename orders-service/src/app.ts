@@ -4,7 +4,7 @@ import type { Handling } from '@checkout/messaging/handling.ts'
 import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
 import type { App } from '@checkout/service/app.ts'
 import { orderRoutes, type RoutesDeps, userRoutes } from './routes.ts'
-import type { OrdersTx } from './store/index.ts'
+import type { OrdersTx } from './store/port.ts'
 
 export interface AppDeps extends ServiceAppDeps, RoutesDeps {
   handling: Handling<OrdersTx>

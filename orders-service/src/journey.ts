@@ -3,10 +3,9 @@ import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
 import { byTime, outboxSteps } from '@checkout/messaging/journey.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
 import { toOrder } from './order.ts'
-import type { OrdersStore } from './store/index.ts'
-import type { OrderRow } from './store/tables.ts'
+import type { OrderRow, OrdersReads } from './store/port.ts'
 
-export function journeyOf(order: OrderRow, read: OrdersStore['read']): Journey {
+export function journeyOf(order: OrderRow, read: OrdersReads): Journey {
   const placed: JourneyStep = {
     step: 'placed',
     at: rfc3339(order.createdAt),

@@ -1,7 +1,7 @@
 /** Events in: subject → transaction. */
 import type { Handlers } from '@checkout/messaging/handling.ts'
 import { settleOrder } from './settle-order.ts'
-import type { OrdersTx } from './store/index.ts'
+import type { OrdersTx } from './store/port.ts'
 
 export const handlers: Handlers<OrdersTx> = {
   'payments.succeeded.v1': settleOrder,

@@ -1,7 +1,7 @@
 /** What an order is: pure rules. */
 import type { Order } from '@checkout/contracts/http.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
-import type { OrderRow } from './store/tables.ts'
+import type { OrderRow } from './store/port.ts'
 
 type Shown = Pick<
   OrderRow,

@@ -1,9 +1,9 @@
 /** The order and the event that asks for its payment, in one transaction (the transactional outbox). */
 import type { Order } from '@checkout/contracts/http.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
-import type { Answer } from '@checkout/service/idempotency.ts'
+import type { Answer } from '@checkout/service/port.ts'
 import { sweepDelay, toOrder } from './order.ts'
-import type { OrdersTx } from './store/index.ts'
+import type { OrdersTx } from './store/port.ts'
 
 export interface Placement {
   userId: string
@@ -20,25 +20,29 @@ export interface PlacementContext {
 }
 
 /** @throws Problem idempotency_key_reused */
-export function placeOrder(tx: OrdersTx, placement: Placement, context: PlacementContext): Answer<Order> {
+export function placeOrder(tx: OrdersTx, placement: Placement, context: PlacementContext): Promise<Answer<Order>> {
   const { userId, amount, description, idempotencyKey: key } = placement
   return tx.idempotency.once({ userId, route: 'POST /orders', key, body: { amount, description } }, () =>
     place(tx, placement, context),
   )
 }
 
-function place(tx: OrdersTx, placement: Placement, { clock, newId, currency }: PlacementContext): Answer<Order> {
+async function place(
+  tx: OrdersTx,
+  placement: Placement,
+  { clock, newId, currency }: PlacementContext,
+): Promise<Answer<Order>> {
   const { userId, amount, description, traceparent } = placement
   const id = newId()
   const createdAt = clock.now()
-  const userRegistered = tx.users.exists(userId)
-  const createdEventId = tx.outbox.append(
+  const userRegistered = await tx.users.exists(userId)
+  const createdEventId = await tx.outbox.append(
     'orders.created.v1',
     { orderId: id, userId, userRegistered, amount, currency, description },
     { correlationId: id, traceparent },
   )
   const order = { id, userId, amount, currency, description, createdAt, userRegistered, createdEventId }
-  tx.orders.add({ ...order, sweepAfter: sweepDelay(0) })
+  await tx.orders.add({ ...order, sweepAfter: sweepDelay(0) })
   return {
     status: 201,
     location: `/orders/${id}`,

@@ -24,7 +24,7 @@ import { journeyOf } from './journey.ts'
 import { etagOf, toOrder } from './order.ts'
 import { placeOrder } from './place-order.ts'
 import { registerUser } from './register-user.ts'
-import type { OrdersStore } from './store/index.ts'
+import type { OrdersStore } from './store/port.ts'
 
 export interface RoutesDeps {
   store: OrdersStore

@@ -10,7 +10,8 @@ import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { handlers } from './messages.ts'
-import { type OrdersTx, openOrdersStore } from './store/index.ts'
+import { openOrdersStore } from './store/index.ts'
+import type { OrdersTx } from './store/port.ts'
 import { sweeper } from './sweep-pending.ts'
 
 const own = services.orders

@@ -3,7 +3,7 @@ import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
 import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
-import type { OrdersTx } from './store/index.ts'
+import type { OrdersTx } from './store/port.ts'
 
 type Outcome = CloudEvent<'payments.succeeded.v1'> | CloudEvent<'payments.failed.v1'>
 
@@ -11,11 +11,11 @@ type Outcome = CloudEvent<'payments.succeeded.v1'> | CloudEvent<'payments.failed
  * @throws Error when there is no such order; Contradiction when it is of another user or amount, or was settled otherwise.
  * The outcome then waits as a dead letter for a person, and nothing has changed.
  */
-export function settleOrder(tx: OrdersTx, event: Outcome, arrival: Arrival): void {
-  if (!tx.inbox.claim(event.id)) return
+export async function settleOrder(tx: OrdersTx, event: Outcome, arrival: Arrival): Promise<void> {
+  if (!(await tx.inbox.claim(event.id))) return
   const { orderId, userId, amount } = event.data
   const failureReason = event.type === 'payments.failed.v1' ? event.data.reason : null
-  const order = tx.orders.settle({
+  const order = await tx.orders.settle({
     id: orderId,
     status: failureReason === null ? 'paid' : 'failed',
     failureReason,
@@ -26,7 +26,7 @@ export function settleOrder(tx: OrdersTx, event: Outcome, arrival: Arrival): voi
     outcomeReceivedAt: arrival.receivedAt,
   })
   if (!order) {
-    requireSame(tx, event, failureReason)
+    await requireSame(tx, event, failureReason)
     return // settled before: only a change emits
   }
   if (order.userId !== userId || order.amount !== amount) {
@@ -35,13 +35,13 @@ export function settleOrder(tx: OrdersTx, event: Outcome, arrival: Arrival): voi
     )
   }
   const context = { correlationId: orderId, causationId: event.id, traceparent: event.traceparent }
-  if (failureReason === null) tx.outbox.append('orders.paid.v1', { orderId, ...order }, context)
-  else tx.outbox.append('orders.failed.v1', { orderId, ...order, reason: failureReason }, context)
+  if (failureReason === null) await tx.outbox.append('orders.paid.v1', { orderId, ...order }, context)
+  else await tx.outbox.append('orders.failed.v1', { orderId, ...order, reason: failureReason }, context)
 }
 
-function requireSame(tx: OrdersTx, event: Outcome, failureReason: FailureReason | null): void {
+async function requireSame(tx: OrdersTx, event: Outcome, failureReason: FailureReason | null): Promise<void> {
   const { orderId, userId, amount } = event.data
-  const order = tx.orders.find(orderId)
+  const order = await tx.orders.find(orderId)
   if (!order) throw new Error(`there is no order ${orderId}`)
   const status = failureReason === null ? 'paid' : 'failed'
   const same = order.status === status && order.failureReason === failureReason

@@ -10,7 +10,7 @@ import type { DutyOptions } from '@checkout/messaging/duty.ts'
 import type { Messaging, Schedule } from '@checkout/messaging/messaging.ts'
 import type { Logger } from '@checkout/service/logging.ts'
 import { sweepDelay } from './order.ts'
-import type { OrdersStore, OrdersTx } from './store/index.ts'
+import type { OrdersStore, OrdersTx } from './store/port.ts'
 
 /** Re-emissions per round; with a round per second at most 100/s, so that sweeping never becomes the load. */
 export const SWEEP_LIMIT = 100
@@ -41,8 +41,8 @@ export function sweeper({
       if (next === undefined || next > schedule.now()) return false
       const answered = await answers.upTo()
       if (answered === undefined) return false
-      const swept = await store.write((tx) => {
-        tx.lease.assertHeld()
+      const swept = await store.write(async (tx) => {
+        await tx.lease.assertHeld()
         return sweepPending(tx, schedule.now(), answered)
       })
       if (swept > 0) logger.info({ orders: swept }, 'asked again for the payment of orders pending for too long')
@@ -55,15 +55,18 @@ export function sweeper({
  * Re-emits `orders.created` of the orders that are due at the age `now`, under its first event id, if the last one is at
  * or before the position `answered` of the stream. Returns how many.
  */
-export function sweepPending(tx: OrdersTx, now: number, answered = Number.POSITIVE_INFINITY): number {
-  const due = tx.orders.due(now, SWEEP_LIMIT).filter(({ id }) => tx.outbox.position(QUESTION, id) <= answered)
-  for (const { id, userId, userRegistered, amount, currency, description, createdEventId, sweeps } of due) {
-    tx.outbox.append(
+export async function sweepPending(tx: OrdersTx, now: number, answered = Number.POSITIVE_INFINITY): Promise<number> {
+  let swept = 0
+  for (const order of await tx.orders.due(now, SWEEP_LIMIT)) {
+    const { id, userId, userRegistered, amount, currency, description, createdEventId, sweeps } = order
+    if ((await tx.outbox.position(QUESTION, id)) > answered) continue
+    await tx.outbox.append(
       QUESTION,
       { orderId: id, userId, userRegistered, amount, currency, description },
       { correlationId: id, eventId: createdEventId },
     )
-    tx.orders.swept(id, now + sweepDelay(sweeps + 1))
+    await tx.orders.swept(id, now + sweepDelay(sweeps + 1))
+    swept += 1
   }
-  return due.length
+  return swept
 }

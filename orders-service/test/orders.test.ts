@@ -200,9 +200,9 @@ t.test('the journey, also when the outbox has forgotten it', async (t) => {
   await orders.store.write((tx) => settleOrder(tx, outcome, arrival()))
   t.strictSame(await steps(), ['inbox', 'outbox', 'outbox', 'paid', 'placed'])
   const row = orders.store.read.outbox.take(0, 10)
-  await orders.store.write((tx) => {
-    tx.outbox.restart('i')
-    tx.outbox.published({ firstId: 1, lastId: 2, lastEventId: row[1]?.eventId ?? '', firstSeq: 11, lastSeq: 12 })
+  await orders.store.write(async (tx) => {
+    await tx.outbox.restart('i')
+    await tx.outbox.published({ firstId: 1, lastId: 2, lastEventId: row[1]?.eventId ?? '', firstSeq: 11, lastSeq: 12 })
   })
   const journey = (await orders.app.inject({ url: `/journeys/orders/${id}`, headers: ada })).json()
   t.match(

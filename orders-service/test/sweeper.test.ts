@@ -40,9 +40,9 @@ async function underTraffic(t: Test) {
         ? state(read, Math.min(read + 1, questions.length), questions.length)
         : state(handled, Math.min(handled + 1, outcomes.length), outcomes.length),
   }
-  await store.write((tx) => {
-    tx.outbox.restart(ORDERS)
-    tx.lease.take(store.read.lease.current().counter)
+  await store.write(async (tx) => {
+    await tx.outbox.restart(ORDERS)
+    await tx.lease.take(store.read.lease.current().counter)
   })
   const duty = sweeper({
     store,

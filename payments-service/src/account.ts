@@ -1,7 +1,7 @@
 /** What accounts and ledger entries look like from outside: pure. */
 import type { Account, LedgerEntry } from '@checkout/contracts/http.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
-import type { AccountRow, TransactionRow } from './store/tables.ts'
+import type { AccountRow, TransactionRow } from './store/port.ts'
 
 export const toAccount = ({ userId, balance, currency, createdAt }: Omit<AccountRow, 'entries'>): Account => ({
   userId,

@@ -4,7 +4,7 @@ import type { Handling } from '@checkout/messaging/handling.ts'
 import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
 import type { App } from '@checkout/service/app.ts'
 import { accountRoutes, type RoutesDeps } from './routes.ts'
-import type { PaymentsTx } from './store/index.ts'
+import type { PaymentsTx } from './store/port.ts'
 
 export interface AppDeps extends ServiceAppDeps, RoutesDeps {
   handling: Handling<PaymentsTx>

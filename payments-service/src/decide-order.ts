@@ -12,8 +12,7 @@ import type { FailureReason } from '@checkout/contracts/values.ts'
 import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
-import type { PaymentsTx } from './store/index.ts'
-import type { DecisionRow } from './store/tables.ts'
+import type { DecisionRow, PaymentsTx } from './store/port.ts'
 
 /** A repeated question is answered again, but not more often than this per order. */
 export const REPEAT_MS = 10_000
@@ -24,35 +23,35 @@ export interface DecisionTerms {
   currency: string
 }
 
-export function decideOrder(
+export async function decideOrder(
   tx: PaymentsTx,
   event: CloudEvent<'orders.created.v1'>,
   arrival: Arrival,
   terms: DecisionTerms,
-): void {
+): Promise<void> {
   // Whether it is new does not matter here: a known order is answered again, see repeat().
-  tx.inbox.claim(event.id)
-  const known = tx.decisions.find(event.data.orderId)
-  if (known) repeat(tx, event, agreeing(known, event), terms.clock)
-  else decide(tx, event, arrival, terms)
+  await tx.inbox.claim(event.id)
+  const known = await tx.decisions.find(event.data.orderId)
+  if (known) await repeat(tx, event, agreeing(known, event), terms.clock)
+  else await decide(tx, event, arrival, terms)
 }
 
-function decide(
+async function decide(
   tx: PaymentsTx,
   event: CloudEvent<'orders.created.v1'>,
   arrival: Arrival,
   { clock, newId, currency }: DecisionTerms,
-): void {
+): Promise<void> {
   const { orderId, userId, amount, userRegistered } = event.data
   const decidedAt = clock.now()
   // The order may overtake the registration: a registered user has an account, so the race must not decide the reason.
-  if (userRegistered) tx.accounts.open(userId, currency, decidedAt)
+  if (userRegistered) await tx.accounts.open(userId, currency, decidedAt)
 
-  const transactionId = debit(tx, { orderId, userId, amount, id: newId(), createdAt: decidedAt })
-  const reason = transactionId === null ? declineReason(tx, userId) : null
+  const transactionId = await debit(tx, { orderId, userId, amount, id: newId(), createdAt: decidedAt })
+  const reason = transactionId === null ? await declineReason(tx, userId) : null
   const decision = { orderId, userId, amount, reason, transactionId, outcome: reason ? 'declined' : 'paid' } as const
-  const eventId = announce(tx, event, decision)
-  tx.decisions.add({
+  const eventId = await announce(tx, event, decision)
+  await tx.decisions.add({
     ...decision,
     decidedAt,
     eventId,
@@ -64,19 +63,19 @@ function decide(
 }
 
 /** Takes the money and writes the ledger entry. Its id, or null when there is no account or too little on it. */
-function debit(
+async function debit(
   tx: PaymentsTx,
   entry: { id: string; orderId: string; userId: string; amount: number; createdAt: number },
-): string | null {
-  const moved = tx.accounts.take(entry.userId, entry.amount)
+): Promise<string | null> {
+  const moved = await tx.accounts.take(entry.userId, entry.amount)
   if (!moved) return null
   ok(moved.balance >= 0 && moved.number > 0, `a debit left the balance ${moved.balance} at entry ${moved.number}`)
-  tx.ledger.append({ ...entry, kind: 'debit', number: moved.number, balanceAfter: moved.balance })
+  await tx.ledger.append({ ...entry, kind: 'debit', number: moved.number, balanceAfter: moved.balance })
   return entry.id
 }
 
-const declineReason = (tx: PaymentsTx, userId: string): FailureReason =>
-  tx.accounts.exists(userId) ? 'insufficient_funds' : 'account_not_found'
+const declineReason = async (tx: PaymentsTx, userId: string): Promise<FailureReason> =>
+  (await tx.accounts.exists(userId)) ? 'insufficient_funds' : 'account_not_found'
 
 /** @throws Contradiction when the decision was about another user or amount */
 function agreeing(known: DecisionRow, { id, data }: CloudEvent<'orders.created.v1'>): DecisionRow {
@@ -87,27 +86,32 @@ function agreeing(known: DecisionRow, { id, data }: CloudEvent<'orders.created.v
 }
 
 /** The question came again: perhaps the answer was lost, so it is given again, under the same event id. */
-function repeat(tx: PaymentsTx, event: CloudEvent<'orders.created.v1'>, known: DecisionRow, clock: Clock): void {
+async function repeat(
+  tx: PaymentsTx,
+  event: CloudEvent<'orders.created.v1'>,
+  known: DecisionRow,
+  clock: Clock,
+): Promise<void> {
   const now = clock.now()
   const since = now - known.emittedAt
   // Negative when the wall clock was set back: then answering once too often is the smaller harm.
   if (since >= 0 && since < REPEAT_MS) return
   // Not while the last answer waits to be published: the question will find it.
-  if (tx.outbox.position(answerOf(known), known.orderId) === Number.POSITIVE_INFINITY) return
-  announce(tx, event, known, known.eventId)
-  tx.decisions.emitted(known.orderId, now)
+  if ((await tx.outbox.position(answerOf(known), known.orderId)) === Number.POSITIVE_INFINITY) return
+  await announce(tx, event, known, known.eventId)
+  await tx.decisions.emitted(known.orderId, now)
 }
 
 const answerOf = ({ transactionId }: Pick<DecisionRow, 'transactionId'>) =>
   transactionId === null ? 'payments.failed.v1' : 'payments.succeeded.v1'
 
 /** Appends the event that announces a decision; returns its id. */
-function announce(
+async function announce(
   tx: PaymentsTx,
   cause: CloudEvent<'orders.created.v1'>,
   decision: Pick<DecisionRow, 'orderId' | 'userId' | 'amount' | 'reason' | 'transactionId'>,
   eventId?: string,
-): string {
+): Promise<string> {
   const { orderId, userId, amount, reason, transactionId } = decision
   const context = { correlationId: orderId, causationId: cause.id, traceparent: cause.traceparent, eventId }
   if (transactionId !== null) {

@@ -3,10 +3,9 @@ import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
 import { byTime, outboxSteps } from '@checkout/messaging/journey.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
 import { toEntry } from './account.ts'
-import type { PaymentsStore } from './store/index.ts'
-import type { DecisionRow } from './store/tables.ts'
+import type { DecisionRow, PaymentsReads } from './store/port.ts'
 
-export function journeyOf(decision: DecisionRow, read: PaymentsStore['read']): Journey {
+export function journeyOf(decision: DecisionRow, read: PaymentsReads): Journey {
   const { orderId, outcome, reason, amount, transactionId } = decision
   const steps: JourneyStep[] = [
     {

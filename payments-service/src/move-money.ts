@@ -2,10 +2,10 @@
 import { ok } from 'node:assert'
 import type { LedgerEntry } from '@checkout/contracts/http.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
-import type { Answer } from '@checkout/service/idempotency.ts'
+import type { Answer } from '@checkout/service/port.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { toEntry } from './account.ts'
-import type { PaymentsTx } from './store/index.ts'
+import type { PaymentsTx } from './store/port.ts'
 
 export interface Movement {
   kind: 'deposit' | 'withdrawal'
@@ -19,17 +19,17 @@ export function moveMoney(
   tx: PaymentsTx,
   { kind, userId, amount, idempotencyKey: key }: Movement,
   { clock, newId }: { clock: Clock; newId: NewId },
-): Answer<LedgerEntry> {
-  return tx.idempotency.once({ userId, route: `POST ${kind}`, key, body: { amount } }, () => {
-    const moved = kind === 'deposit' ? tx.accounts.put(userId, amount) : tx.accounts.take(userId, amount)
+): Promise<Answer<LedgerEntry>> {
+  return tx.idempotency.once({ userId, route: `POST ${kind}`, key, body: { amount } }, async () => {
+    const moved = await (kind === 'deposit' ? tx.accounts.put(userId, amount) : tx.accounts.take(userId, amount))
     if (!moved) {
-      if (!tx.accounts.exists(userId)) throw new Problem('account_not_found')
+      if (!(await tx.accounts.exists(userId))) throw new Problem('account_not_found')
       throw new Problem(kind === 'deposit' ? 'balance_limit' : 'insufficient_funds')
     }
     const { balance: balanceAfter, number } = moved
     ok(kind === 'deposit' ? balanceAfter >= amount : balanceAfter >= 0, `a ${kind} left the balance ${balanceAfter}`)
     const entry = { id: newId(), userId, number, kind, amount, balanceAfter, orderId: null, createdAt: clock.now() }
-    tx.ledger.append(entry)
+    await tx.ledger.append(entry)
     return { status: 201, body: toEntry(entry) }
   })
 }

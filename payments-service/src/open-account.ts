@@ -4,7 +4,7 @@ import type { Account } from '@checkout/contracts/http.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { toAccount } from './account.ts'
-import type { PaymentsTx } from './store/index.ts'
+import type { PaymentsTx } from './store/port.ts'
 
 export interface AccountTerms {
   clock: Clock
@@ -12,14 +12,18 @@ export interface AccountTerms {
 }
 
 /** @throws Problem account_exists */
-export function openAccount(tx: PaymentsTx, userId: string, { clock, currency }: AccountTerms): Account {
+export async function openAccount(tx: PaymentsTx, userId: string, { clock, currency }: AccountTerms): Promise<Account> {
   const createdAt = clock.now()
-  if (!tx.accounts.open(userId, currency, createdAt)) throw new Problem('account_exists')
+  if (!(await tx.accounts.open(userId, currency, createdAt))) throw new Problem('account_exists')
   return toAccount({ userId, balance: 0, currency, createdAt })
 }
 
 /** users.registered: an account that the user opened already is left alone. */
-export function openAccountOf(tx: PaymentsTx, event: CloudEvent<'users.registered.v1'>, terms: AccountTerms): void {
-  if (!tx.inbox.claim(event.id)) return
-  tx.accounts.open(event.data.userId, terms.currency, terms.clock.now())
+export async function openAccountOf(
+  tx: PaymentsTx,
+  event: CloudEvent<'users.registered.v1'>,
+  terms: AccountTerms,
+): Promise<void> {
+  if (!(await tx.inbox.claim(event.id))) return
+  await tx.accounts.open(event.data.userId, terms.currency, terms.clock.now())
 }

@@ -23,7 +23,7 @@ import { toAccount, toEntry } from './account.ts'
 import { journeyOf } from './journey.ts'
 import { moveMoney } from './move-money.ts'
 import { openAccount } from './open-account.ts'
-import type { PaymentsStore } from './store/index.ts'
+import type { PaymentsStore } from './store/port.ts'
 
 export interface RoutesDeps {
   store: PaymentsStore

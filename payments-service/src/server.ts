@@ -10,7 +10,8 @@ import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
 import { createHandlers } from './messages.ts'
-import { openPaymentsStore, type PaymentsTx } from './store/index.ts'
+import { openPaymentsStore } from './store/index.ts'
+import type { PaymentsTx } from './store/port.ts'
 
 const own = services.payments
 const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxBytes, PAYMENTS_PORT: Port(own.port) }))

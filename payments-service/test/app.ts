@@ -62,19 +62,19 @@ export async function paymentsApp(
     emitted: () => store.read.outbox.take(0, 10_000).map(({ event }) => JSON.parse(event)),
     /** The relay has published everything. */
     publish: () =>
-      store.write((tx) => {
+      store.write(async (tx) => {
         const rows = store.read.outbox.take(store.read.outbox.lastPublication()?.lastId ?? 0, 10_000)
         const [first, last] = [rows[0], rows.at(-1)]
         if (!first || !last) return
         const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
-        tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id })
+        await tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id })
       }),
     /** Opens ada's account (or another's) with this balance. Not by HTTP: the app compiles its routes on first use. */
     open: (balance: number, userId = 'ada') =>
-      store.write((tx) => {
-        openAccount(tx, userId, terms)
+      store.write(async (tx) => {
+        await openAccount(tx, userId, terms)
         const deposit = { kind: 'deposit', userId, amount: balance, idempotencyKey: undefined } as const
-        if (balance > 0) moveMoney(tx, deposit, terms)
+        if (balance > 0) await moveMoney(tx, deposit, terms)
       }),
     move: (what: 'deposits' | 'withdrawals', amount: number | string, headers: Record<string, string> = ada) =>
       app.inject({

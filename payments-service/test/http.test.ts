@@ -122,9 +122,9 @@ t.test('the largest balance', async (t) => {
   const whole = { 'x-user-id': 'whole' }
   await post('/accounts', undefined, whole)
   // 9,007 deposits of the largest amount would do the same in a minute; the entry after them is what matters.
-  await store.write((tx) => {
-    for (let i = 0; i < 9_007; i++) tx.accounts.put('whole', 1_000_000_000_000)
-    tx.accounts.put('whole', 199_254_740_990)
+  await store.write(async (tx) => {
+    for (let i = 0; i < 9_007; i++) await tx.accounts.put('whole', 1_000_000_000_000)
+    await tx.accounts.put('whole', 199_254_740_990)
   })
   const headers = { ...json, ...whole }
   const over = { label: 'over 2^53 − 1', status: 409, code: 'balance_limit' }

@@ -16,9 +16,9 @@ t.test('the same order with another amount, through the broker', async (t) => {
     const life = await startLife({ service: 'payments-service', url, store, handlers: createHandlers(terms) })
     atEnd(life.stop)
     const order = { orderId: uuidv7(), userId: 'ada', userRegistered: true, currency: 'RUB', description: 'a hat' }
-    await publisher.store.write((tx) => {
+    await publisher.store.write(async (tx) => {
       for (const amount of [100, 40]) {
-        tx.outbox.append('orders.created.v1', { ...order, amount }, { correlationId: order.orderId })
+        await tx.outbox.append('orders.created.v1', { ...order, amount }, { correlationId: order.orderId })
       }
     })
     await eventually(() => store.read.deadLetters.count() === 1, { what: 'a dead letter' })

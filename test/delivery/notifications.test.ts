@@ -5,7 +5,8 @@ import { sentence } from '@checkout/audit/laws.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { createHandlers } from '../../notifications-service/src/messages.ts'
-import { type NotificationsTx, openNotificationsStore } from '../../notifications-service/src/store/index.ts'
+import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
+import type { NotificationsTx } from '../../notifications-service/src/store/port.ts'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
 
 const terms = { clock: systemClock, newId: uuidv7, mailing: false }

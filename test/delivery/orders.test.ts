@@ -5,7 +5,8 @@ import { sentence } from '@checkout/audit/laws.ts'
 import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import t from 'tap'
 import { handlers } from '../../orders-service/src/messages.ts'
-import { type OrdersTx, openOrdersStore } from '../../orders-service/src/store/index.ts'
+import { openOrdersStore } from '../../orders-service/src/store/index.ts'
+import type { OrdersTx } from '../../orders-service/src/store/port.ts'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
 
 const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
@@ -15,10 +16,10 @@ const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
   file: (dir) => join(dir, 'orders.sqlite'),
   open: (dataDir) => openOrdersStore({ dataDir, clock: systemClock, newId: uuidv7 }),
   handlers,
-  prepare(tx, orderIds) {
+  async prepare(tx, orderIds) {
     const createdAt = systemClock.now()
     for (const id of orderIds) {
-      tx.orders.add({
+      await tx.orders.add({
         id,
         userId: 'ada',
         amount: 100,

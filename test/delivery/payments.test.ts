@@ -7,7 +7,8 @@ import t from 'tap'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
 import { createHandlers } from '../../payments-service/src/messages.ts'
 import { moveMoney } from '../../payments-service/src/move-money.ts'
-import { openPaymentsStore, type PaymentsTx } from '../../payments-service/src/store/index.ts'
+import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
+import type { PaymentsTx } from '../../payments-service/src/store/port.ts'
 
 const terms = { clock: systemClock, newId: uuidv7, currency: 'RUB' }
 const PRICE = 100
@@ -26,15 +27,15 @@ const payments: ConsumerUnderTest<PaymentsTx, 'orders.created.v1'> = {
   file: (dir) => join(dir, 'payments.sqlite'),
   open: (dataDir) => openPaymentsStore({ ...terms, dataDir }),
   handlers: createHandlers(terms),
-  prepare(tx, orderIds) {
-    tx.accounts.open('ada', 'RUB', systemClock.now())
+  async prepare(tx, orderIds) {
+    await tx.accounts.open('ada', 'RUB', systemClock.now())
     const deposit = {
       kind: 'deposit',
       userId: 'ada',
       amount: PRICE * orderIds.length,
       idempotencyKey: undefined,
     } as const
-    moveMoney(tx, deposit, terms)
+    await moveMoney(tx, deposit, terms)
   },
   effects: `SELECT order_id AS key, count(*) AS times FROM transactions WHERE kind = 'debit' GROUP BY order_id`,
   disorder: (dir) => [...auditFiles(dir, ['payments'])].map(sentence),

@@ -1,11 +1,12 @@
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { eq, sql } from 'drizzle-orm'
-import { type ContactRow, contacts } from './tables.ts'
+import type { ContactWrites } from './port.ts'
+import { contacts } from './tables.ts'
 
 const p = sql.placeholder
 
-export function contactWrites(writer: Connection) {
+export function contactWrites(writer: Connection): ContactWrites {
   const db = queries(writer)
   const insert = db
     .insert(contacts)
@@ -18,7 +19,7 @@ export function contactWrites(writer: Connection) {
     .where(eq(contacts.userId, p('userId')))
     .prepare()
   return {
-    add: (contact: ContactRow): void => void insert.run({ ...contact }),
-    find: (userId: string): ContactRow | undefined => find.get({ userId }),
+    add: async (contact) => void insert.run({ ...contact }),
+    find: async (userId) => find.get({ userId }),
   }
 }

@@ -1,4 +1,4 @@
-/** The store of notifications-service: everything it keeps, and what a transaction can do with it. */
+/** The store of notifications-service on SQLite. */
 import { join } from 'node:path'
 import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
@@ -8,9 +8,18 @@ import type { Connection } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
 import { contactWrites } from './contacts.ts'
 import { letterReads, letterWrites } from './letters.ts'
+import type { NotificationsStore } from './port.ts'
 import { migrations } from './tables.ts'
 
-export function openNotificationsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
+export function openNotificationsStore({
+  dataDir,
+  clock,
+  newId,
+}: {
+  dataDir: string
+  clock: Clock
+  newId: NewId
+}): NotificationsStore {
   return openStore({
     file: join(dataDir, services.notifications.file),
     migrations: [...messagingMigrations, ...deploymentMigrations, ...migrations],
@@ -27,6 +36,3 @@ export function openNotificationsStore({ dataDir, clock, newId }: { dataDir: str
     }),
   })
 }
-
-export type NotificationsStore = ReturnType<typeof openNotificationsStore>
-export type NotificationsTx = Parameters<Parameters<NotificationsStore['write']>[0]>[0]

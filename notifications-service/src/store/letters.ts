@@ -2,13 +2,12 @@ import { ageNow } from '@checkout/service/age.ts'
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
-import { addressing, type LetterRow, letters, mailboxes } from './tables.ts'
+import type { LetterKey, LetterReads, LetterWrites } from './port.ts'
+import { addressing, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
 
-export type NewLetterRow = Omit<LetterRow, 'seq' | 'mailAttempts' | 'mailDueAt' | 'sentAt' | 'outcomeOf'>
-
-export function letterWrites(writer: Connection) {
+export function letterWrites(writer: Connection): LetterWrites {
   const db = queries(writer)
   const outcome = db
     .select({ userId: letters.userId, kind: letters.kind, causeEventId: letters.causeEventId })
@@ -86,42 +85,30 @@ export function letterWrites(writer: Connection) {
     .where(key)
     .prepare()
   return {
-    /** The letter that tells how this order ended, if it was written before. */
-    outcome: (orderId: string): Pick<LetterRow, 'userId' | 'kind' | 'causeEventId'> | undefined =>
-      outcome.get({ orderId }),
-    /** Writes the letter under the user's next number; returns that. */
-    add(letter: NewLetterRow): number {
+    outcome: async (orderId) => outcome.get({ orderId }),
+    async add(letter) {
       const { seq } = nextSeq.get({ userId: letter.userId })
       insert.run({ ...letter, seq, outcomeOf: letter.kind === 'message' ? null : letter.orderId })
       return seq
     },
-    /**
-     * Fills in the address of up to `limit` letters that were written before it was known, oldest first, and notes the
-     * user for `nextToAddress` as long as there may be more. Returns how many.
-     */
-    address(letter: { userId: string; to: string; mail: string }, limit: number): number {
+    async address(letter, limit) {
       const { userId } = letter
       const filled = address.run({ ...letter, limit }).changes
       if (filled === limit) postpone.run({ userId })
       else addressed.run({ userId })
       return filled
     },
-    /** A user some of whose letters may still lack the known address. */
-    nextToAddress: (): string | undefined => next.get()?.userId,
-    /** Keeps a due letter from being mailed by anybody else until then. False when it is not due any more. */
-    claim: (letter: LetterKey, now: number, until: number): boolean =>
-      claim.run({ ...keyOf(letter), now, until }).changes === 1,
-    /** Also one that another holder of the lease has given up meanwhile: the mail is out. */
-    sent: (letter: LetterKey, sentAt: number): void => void sent.run({ ...keyOf(letter), sentAt }),
-    postponed: (letter: LetterKey, mailDueAt: number): void => void postponed.run({ ...keyOf(letter), mailDueAt }),
-    failed: (letter: LetterKey): void => void failed.run(keyOf(letter)),
+    nextToAddress: async () => next.get()?.userId,
+    claim: async (letter, now, until) => claim.run({ ...keyOf(letter), now, until }).changes === 1,
+    sent: async (letter, sentAt) => void sent.run({ ...keyOf(letter), sentAt }),
+    postponed: async (letter, mailDueAt) => void postponed.run({ ...keyOf(letter), mailDueAt }),
+    failed: async (letter) => void failed.run(keyOf(letter)),
   }
 }
 
-export type LetterKey = Pick<LetterRow, 'userId' | 'seq'>
 const keyOf = ({ userId, seq }: LetterKey): LetterKey => ({ userId, seq })
 
-export function letterReads(reader: Connection) {
+export function letterReads(reader: Connection): LetterReads {
   const db = queries(reader)
   const list = db
     .select()
@@ -164,19 +151,12 @@ export function letterReads(reader: Connection) {
     .limit(p('limit'))
     .prepare()
   return {
-    /** Newest first, before the number `before`. */
-    list: (userId: string, before: number, limit: number): LetterRow[] => list.all({ userId, before, limit }),
-    /** Oldest first, after the number `seq`. */
-    after: (userId: string, seq: number, limit: number): LetterRow[] => after.all({ userId, seq, limit }),
-    /** The number of the user's newest letter; 0 when there is none. */
-    lastSeq: (userId: string): number => lastSeq.get({ userId })?.seq ?? 0,
-    /** The letter about an order if it is this user's. */
-    about: (orderId: string, userId: string): LetterRow | undefined => about.get({ orderId, userId }),
-    /** Whether some letters still lack their user's known address. */
-    addressing: (): boolean => anyAddressing.get() !== undefined,
-    /** At which age of the file the first queued letter is to be mailed; undefined when none is queued. */
-    nextMailAt: (): number | undefined => nextMail.get()?.dueAt,
-    /** Letters to be mailed at this age of the file, longest waiting first. */
-    dueMail: (now: number, limit: number): LetterRow[] => due.all({ now, limit }),
+    list: (userId, before, limit) => list.all({ userId, before, limit }),
+    after: (userId, seq, limit) => after.all({ userId, seq, limit }),
+    lastSeq: (userId) => lastSeq.get({ userId })?.seq ?? 0,
+    about: (orderId, userId) => about.get({ orderId, userId }),
+    addressing: () => anyAddressing.get() !== undefined,
+    nextMailAt: () => nextMail.get()?.dueAt,
+    dueMail: (now, limit) => due.all({ now, limit }),
   }
 }

@@ -106,6 +106,3 @@ export const letters = sqliteTable('letters', {
   /** The order whose outcome it tells: the key of joy and sorrow. */
   outcomeOf: text('outcome_of'),
 })
-
-export type ContactRow = typeof contacts.$inferSelect
-export type LetterRow = typeof letters.$inferSelect

@@ -1,4 +1,4 @@
-/** The store of orders-service: everything it keeps, and what a transaction can do with it. */
+/** The store of orders-service on SQLite. */
 import { join } from 'node:path'
 import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
@@ -8,10 +8,19 @@ import { idempotencyMigrations, idempotencyReads, idempotencyWrites } from '@che
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
 import { orderReads, orderWrites } from './orders.ts'
+import type { OrdersStore } from './port.ts'
 import { migrations } from './tables.ts'
 import { userReads, userWrites } from './users.ts'
 
-export function openOrdersStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
+export function openOrdersStore({
+  dataDir,
+  clock,
+  newId,
+}: {
+  dataDir: string
+  clock: Clock
+  newId: NewId
+}): OrdersStore {
   return openStore({
     file: join(dataDir, services.orders.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
@@ -31,6 +40,3 @@ export function openOrdersStore({ dataDir, clock, newId }: { dataDir: string; cl
     }),
   })
 }
-
-export type OrdersStore = ReturnType<typeof openOrdersStore>
-export type OrdersTx = Parameters<Parameters<OrdersStore['write']>[0]>[0]

@@ -1,34 +1,13 @@
-import type { OrderStatus } from '@checkout/contracts/http.ts'
-import type { FailureReason } from '@checkout/contracts/values.ts'
 import { AGE_STEP_MS, ageLag, ageNow } from '@checkout/service/age.ts'
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, lt, lte, sql } from 'drizzle-orm'
-import { type OrderRow, orders } from './tables.ts'
+import type { OrderReads, OrderWrites } from './port.ts'
+import { orders } from './tables.ts'
 
 const p = sql.placeholder
 
-export type NewOrderRow = Pick<
-  OrderRow,
-  'id' | 'userId' | 'amount' | 'currency' | 'description' | 'createdAt' | 'userRegistered' | 'createdEventId'
-> & {
-  /** In how many ms it is to be swept, if it is pending then. */
-  sweepAfter: number
-}
-
-/** An outcome, and how it arrived. */
-export interface Settlement {
-  id: string
-  status: Exclude<OrderStatus, 'pending'>
-  failureReason: FailureReason | null
-  updatedAt: number
-  outcomeEventId: string
-  outcomeSeq: number
-  outcomeDeliveries: number
-  outcomeReceivedAt: number
-}
-
-export function orderWrites(writer: Connection) {
+export function orderWrites(writer: Connection): OrderWrites {
   const db = queries(writer)
   const insert = db
     .insert(orders)
@@ -84,17 +63,15 @@ export function orderWrites(writer: Connection) {
     .where(eq(orders.id, p('id')))
     .prepare()
   return {
-    add: (order: NewOrderRow): void => void insert.run({ ...order, userRegistered: Number(order.userRegistered) }),
-    /** The order, when this changed it; undefined when it was settled before or does not exist. */
-    settle: (settlement: Settlement) => settle.get({ ...settlement }),
-    find: (id: string): OrderRow | undefined => find.get({ id }),
-    /** Pending orders to be swept at this age of the file, longest waiting first. */
-    due: (now: number, limit: number): OrderRow[] => due.all({ now, limit }),
-    swept: (id: string, sweepAt: number): void => void swept.run({ id, sweepAt }),
+    add: async (order) => void insert.run({ ...order, userRegistered: Number(order.userRegistered) }),
+    settle: async (settlement) => settle.get({ ...settlement }),
+    find: async (id) => find.get({ id }),
+    due: async (now, limit) => due.all({ now, limit }),
+    swept: async (id, sweepAt) => void swept.run({ id, sweepAt }),
   }
 }
 
-export function orderReads(reader: Connection) {
+export function orderReads(reader: Connection): OrderReads {
   const db = queries(reader)
   const find = db
     .select()
@@ -119,12 +96,9 @@ export function orderReads(reader: Connection) {
     .limit(1)
     .prepare()
   return {
-    /** The order if it is this user's. */
-    find: (id: string, userId: string): OrderRow | undefined => find.get({ id, userId }),
-    /** Newest first, before the sequence `before`. */
-    list: (userId: string, status: OrderStatus | undefined, before: number, limit: number): OrderRow[] =>
+    find: (id, userId) => find.get({ id, userId }),
+    list: (userId, status, before, limit) =>
       status === undefined ? all.all({ userId, before, limit }) : withStatus.all({ userId, status, before, limit }),
-    /** At which age of the file the first pending order is to be swept; undefined when none is pending. */
-    nextSweepAt: (): number | undefined => oldestDue.get()?.sweepAt,
+    nextSweepAt: () => oldestDue.get()?.sweepAt,
   }
 }

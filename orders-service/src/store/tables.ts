@@ -75,6 +75,3 @@ export const orders = sqliteTable('orders', {
   /** The file's age `schedule` at which it is swept. */
   sweepAt: integer('sweep_at').notNull(),
 })
-
-export type UserRow = typeof users.$inferSelect
-export type OrderRow = typeof orders.$inferSelect

@@ -1,11 +1,12 @@
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { eq, sql } from 'drizzle-orm'
-import { type UserRow, users } from './tables.ts'
+import type { UserReads, UserWrites } from './port.ts'
+import { users } from './tables.ts'
 
 const p = sql.placeholder
 
-export function userWrites(writer: Connection) {
+export function userWrites(writer: Connection): UserWrites {
   const db = queries(writer)
   const insert = db
     .insert(users)
@@ -18,17 +19,16 @@ export function userWrites(writer: Connection) {
     .where(eq(users.id, p('id')))
     .prepare()
   return {
-    /** False when the id is registered already. */
-    add: (user: UserRow): boolean => insert.run({ ...user }).changes === 1,
-    exists: (id: string): boolean => exists.get({ id }) !== undefined,
+    add: async (user) => insert.run({ ...user }).changes === 1,
+    exists: async (id) => exists.get({ id }) !== undefined,
   }
 }
 
-export function userReads(reader: Connection) {
+export function userReads(reader: Connection): UserReads {
   const find = queries(reader)
     .select()
     .from(users)
     .where(eq(users.id, p('id')))
     .prepare()
-  return { find: (id: string): UserRow | undefined => find.get({ id }) }
+  return { find: (id) => find.get({ id }) }
 }

@@ -7,15 +7,14 @@ import type { App } from '@checkout/service/app.ts'
 import { rfc3339 } from '@checkout/service/clock.ts'
 import { bodyErrors, limitTooLarge, responses, success, unknownField } from '@checkout/service/docs.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
+import type { Store } from '@checkout/service/port.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
-import type { Store } from '@checkout/service/store.ts'
 import { noBody } from '@checkout/service/validation.ts'
 import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
-import type { DeadLetterRow } from './dead-letters.ts'
 import { type Handling, storedMessage } from './handling.ts'
-import type { MessagingReads, MessagingTx } from './store.ts'
+import type { DeadLetterRow, MessagingReads, MessagingTx } from './port.ts'
 
 const DeadLetter = Type.Object(
   {
@@ -173,9 +172,9 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
 
 async function replay<Tx extends MessagingTx>(handling: Handling<Tx>, row: DeadLetterRow): Promise<void> {
   try {
-    await handling.handle(storedMessage(row), { streamSeq: 0, deliveries: row.attempts + 1 }, (tx) => {
+    await handling.handle(storedMessage(row), { streamSeq: 0, deliveries: row.attempts + 1 }, async (tx) => {
       // Two replays at once: the second finds it gone, and the handler's own keys make its effect single anyway.
-      if (!tx.deadLetters.remove(row.id)) throw new Problem('dead_letter_not_found')
+      if (!(await tx.deadLetters.remove(row.id))) throw new Problem('dead_letter_not_found')
       return true
     })
   } catch (error) {

@@ -11,7 +11,7 @@ import type { EventType } from '@checkout/contracts/events.ts'
 import { streamOf, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Broker, DurableState } from './broker.ts'
 import { floorOf } from './durables.ts'
-import type { OutboxReads } from './outbox.ts'
+import type { OutboxReads } from './port.ts'
 
 export interface Answers {
   /**

@@ -8,6 +8,7 @@ import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { ArrearsReads, ArrearsWrites } from './port.ts'
 
 export const arrearsMigrations: readonly Migration[] = [
   {
@@ -32,10 +33,8 @@ export const arrearsTable = sqliteTable(
   (t) => [primaryKey({ columns: [t.durable, t.fromId] }), index('arrears_from_id').on(t.fromId)],
 )
 
-/** Outbox ids `fromId…toId`, of which the durable may lack those of its subject. */
-export type Arrears = typeof arrearsTable.$inferSelect
-
-export function arrearsWrites(writer: Connection) {
+/** `clear` forgets all of them, for the outbox alone. */
+export function arrearsWrites(writer: Connection): ArrearsWrites & { clear(): void } {
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
@@ -63,28 +62,25 @@ export function arrearsWrites(writer: Connection) {
     .from(arrearsTable)
     .prepare()
   return {
-    /** Joins what overlaps or touches. */
-    note(arrears: Arrears): void {
-      const joined = [arrears, ...takeTouching.all(arrears)]
+    async note(arrears) {
+      const joined = [arrears, ...takeTouching.all({ ...arrears })]
       insert.run({
         durable: arrears.durable,
         fromId: Math.min(...joined.map(({ fromId }) => fromId)),
         toId: Math.max(...joined.map(({ toId }) => toId)),
       })
     },
-    /** Settles them up to an id. False, and nothing done, when they are not there any more. */
-    settle(arrears: Arrears, upToId: number): boolean {
-      if (remove.run(arrears).changes === 0) return false
+    async settle(arrears, upToId) {
+      if (remove.run({ ...arrears }).changes === 0) return false
       if (upToId < arrears.toId) insert.run({ ...arrears, fromId: upToId + 1 })
       return true
     },
-    clear: (): void => void clear.run(),
-    /** Rows from this id on may be in somebody's arrears. */
-    oldestId: (): number | undefined => oldest.get()?.id ?? undefined,
+    clear: () => void clear.run(),
+    oldestId: async () => oldest.get()?.id ?? undefined,
   }
 }
 
-export function arrearsReads(reader: Connection) {
+export function arrearsReads(reader: Connection): ArrearsReads {
   const db = queries(reader)
   const p = sql.placeholder
   const first = db
@@ -103,9 +99,7 @@ export function arrearsReads(reader: Connection) {
     .groupBy(arrearsTable.durable)
     .prepare()
   return {
-    /** The oldest of a durable. */
-    first: (durable: string): Arrears | undefined => first.get({ durable }),
-    /** How many rows may be missing, by durable. An upper bound: rows of other subjects are counted too. */
-    spans: (): { durable: string; rows: number }[] => spans.all(),
+    first: (durable) => first.get({ durable }),
+    spans: () => spans.all(),
   }
 }

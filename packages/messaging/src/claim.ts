@@ -14,12 +14,14 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Store } from '@checkout/service/port.ts'
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { eq, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import type { ClaimReads, ClaimWrites } from './port.ts'
 
 /**
  * So long an answer is waited for when somebody listens. When nobody does, the server says so at once; and a live instance
@@ -49,9 +51,7 @@ export const claimNonces = sqliteTable('claim_nonces', {
   nonce: text('nonce').notNull().unique(),
 })
 
-export type ClaimWrites = ReturnType<typeof claimWrites>
-
-export function claimWrites(writer: Connection) {
+export function claimWrites(writer: Connection): ClaimWrites {
   const db = queries(writer)
   const insert = db
     .insert(claimNonces)
@@ -62,29 +62,24 @@ export function claimWrites(writer: Connection) {
     .where(lte(claimNonces.id, sql.placeholder('upTo')))
     .prepare()
   return {
-    note(nonce: string): void {
+    async note(nonce) {
       const { lastInsertRowid } = insert.run({ nonce })
       prune.run({ upTo: Number(lastInsertRowid) - NONCES })
     },
   }
 }
 
-export type ClaimReads = ReturnType<typeof claimReads>
-
-export function claimReads(reader: Connection) {
+export function claimReads(reader: Connection): ClaimReads {
   const find = queries(reader)
     .select({ id: claimNonces.id })
     .from(claimNonces)
     .where(eq(claimNonces.nonce, sql.placeholder('nonce')))
     .prepare()
-  return { noted: (nonce: string): boolean => find.get({ nonce }) !== undefined }
+  return { noted: (nonce) => find.get({ nonce }) !== undefined }
 }
 
 /** What the claim needs from the service's file; every store with the messaging's tables is one. */
-export interface ClaimStore {
-  write<T>(work: (tx: { claim: ClaimWrites }) => T): Promise<T>
-  readonly read: { readonly claim: ClaimReads }
-}
+export type ClaimStore = Pick<Store<{ claim: ClaimWrites }, { readonly claim: ClaimReads }>, 'write' | 'read'>
 
 const Asker = { from: Type.String(), systemId: Type.String(), where: Type.String() }
 const Question = Type.Object({

@@ -2,9 +2,10 @@
  * The clean-up: deletes what was kept long enough, by the file's age (see age.ts), in the instance that holds the lease.
  * It also counts that age on, while there is anything that it measures.
  */
-import { AGE_STEP_MS, type AgeReads, type AgeWrites, ageLag, createAge, type KeptAges } from '@checkout/service/age.ts'
+import { AGE_STEP_MS, ageLag, createAge } from '@checkout/service/age.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
+import type { Lease } from '@checkout/service/lease.ts'
+import type { AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { DutyOptions } from './duty.ts'
 
 const CLEAN_UP_EVERY_MS = 2_000
@@ -15,7 +16,7 @@ export interface Kept<Tx> {
   /** At least this long. */
   readonly forMs: number
   /** Deletes up to `limit` rows older than `ageMs`, oldest first; returns how many. Absent: somebody else deletes them. */
-  purge?(tx: Tx, ageMs: number, limit: number): number
+  purge?(tx: Tx, ageMs: number, limit: number): Promise<number>
 }
 
 /** How often the age of what is kept so long is counted: for a test with a short time more often than for ten minutes. */
@@ -30,7 +31,7 @@ export function cleanUp<Tx extends { ages: AgeWrites; lease: LeaseWrites }>(opti
   /** Rows of one kind per transaction. */
   limit: number
   ages: AgeReads
-  write: <T>(work: (tx: Tx) => T) => Promise<T>
+  write: <T>(work: Work<Tx, T>) => Promise<T>
   lease: Lease
   clock: Clock
 }): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
@@ -47,9 +48,11 @@ export function cleanUp<Tx extends { ages: AgeWrites; lease: LeaseWrites }>(opti
       if (kept.some(young)) await age.count()
       const due = kept.filter((one) => oldEnough(one, one.ages.oldest?.()))
       if (due.length === 0) return false
-      const deleted = await write((tx) => {
-        tx.lease.assertHeld()
-        return due.map((one) => one.purge?.(tx, keptAge(one.forMs, stepMs), limit) ?? 0)
+      const deleted = await write(async (tx) => {
+        await tx.lease.assertHeld()
+        const counts: number[] = []
+        for (const one of due) counts.push((await one.purge?.(tx, keptAge(one.forMs, stepMs), limit)) ?? 0)
+        return counts
       })
       return deleted.includes(limit)
     },

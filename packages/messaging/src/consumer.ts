@@ -10,15 +10,13 @@ import type { AnyEvent } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
+import type { Work } from '@checkout/service/port.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
-import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
 import type { Broker, Delivery, Pull } from './broker.ts'
-import type { DeadLetterWrites } from './dead-letters.ts'
 import { eventKey, Poison } from './decode.ts'
 import type { Handling } from './handling.ts'
-import type { InboxWrites } from './inbox.ts'
-import type { ParkedWrites } from './parked.ts'
+import type { DeadLetterWrites, InboxWrites, ParkedWrites } from './port.ts'
 
 /** Messages of one durable being handled at once in one instance. */
 const IN_FLIGHT = 256
@@ -93,7 +91,7 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
         running.add(work)
         if (running.size >= IN_FLIGHT) await Promise.race(running)
         // Leaves the pull: what it has fetched goes to an instance whose store works, or comes back later.
-        if (trouble) pull.stop()
+        if (trouble !== undefined) pull.stop()
       }
     } finally {
       await Promise.all(running)
@@ -104,7 +102,8 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
     const { durable, subject } = subscription
     try {
       // Not to be done when it was parked before: a crash or the broker has lost the ack.
-      const isNew = (tx: Tx, event: AnyEvent) => delivery.deliveries === 1 || !tx.parked.has(durable, event.id)
+      const isNew = async (tx: Tx, event: AnyEvent) =>
+        delivery.deliveries === 1 || !(await tx.parked.has(durable, event.id))
       const handled = await options.handling.handle(delivery, delivery, isNew)
       delivery.ack()
       if (handled) options.onHandled?.(subject, 'handled')

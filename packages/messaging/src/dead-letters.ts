@@ -7,6 +7,7 @@ import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { desc, eq, lt, sql } from 'drizzle-orm'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { DeadLetterReads, DeadLetterWrites } from './port.ts'
 
 export const deadLetterMigrations: readonly Migration[] = [
   {
@@ -77,12 +78,7 @@ export const deadLetterCount = sqliteTable('dead_letter_count', {
   letters: integer('letters').notNull(),
 })
 
-export type DeadLetterRow = typeof deadLettersTable.$inferSelect
-export type NewDeadLetter = Omit<DeadLetterRow, 'seq' | 'id' | 'createdAt'>
-
-export type DeadLetterWrites = ReturnType<typeof deadLetterWrites>
-
-export function deadLetterWrites(writer: Connection, options: { clock: Clock; newId: NewId }) {
+export function deadLetterWrites(writer: Connection, options: { clock: Clock; newId: NewId }): DeadLetterWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
@@ -105,15 +101,12 @@ export function deadLetterWrites(writer: Connection, options: { clock: Clock; ne
     .where(eq(deadLettersTable.id, p('id')))
     .prepare()
   return {
-    /** Stores the message; once per consumer and event, whatever is redelivered. */
-    add: (letter: NewDeadLetter): void =>
-      void insert.run({ ...letter, id: options.newId(), createdAt: options.clock.now() }),
-    /** Returns whether it was there. */
-    remove: (id: string): boolean => remove.run({ id }).changes === 1,
+    add: async (letter) => void insert.run({ ...letter, id: options.newId(), createdAt: options.clock.now() }),
+    remove: async (id) => remove.run({ id }).changes === 1,
   }
 }
 
-export function deadLetterReads(reader: Connection) {
+export function deadLetterReads(reader: Connection): DeadLetterReads {
   const db = queries(reader)
   const p = sql.placeholder
   const list = db
@@ -134,8 +127,8 @@ export function deadLetterReads(reader: Connection) {
     .where(eq(deadLetterCount.id, 1))
     .prepare()
   return {
-    list: (before: number, limit: number): DeadLetterRow[] => list.all({ before, limit }),
-    one: (id: string): DeadLetterRow | undefined => one.get({ id }),
-    count: (): number => count.get()?.letters ?? 0,
+    list: (before, limit) => list.all({ before, limit }),
+    one: (id) => one.get({ id }),
+    count: () => count.get()?.letters ?? 0,
   }
 }

@@ -6,7 +6,7 @@ import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import type { Clock } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
-import type { Work } from '@checkout/service/unit-of-work.ts'
+import type { Work } from '@checkout/service/port.ts'
 import type { Delivery } from './broker.ts'
 import { decodeOwn, Poison } from './decode.ts'
 
@@ -19,7 +19,7 @@ export interface Arrival {
 }
 
 /** The effect of an event, in one transaction with the inbox claim. Throws when it cannot be done. */
-export type Handler<Tx, T extends EventType> = (tx: Tx, event: CloudEvent<T>, arrival: Arrival) => void | Promise<void>
+export type Handler<Tx, T extends EventType> = (tx: Tx, event: CloudEvent<T>, arrival: Arrival) => Promise<void>
 export type Handlers<Tx> = { readonly [T in EventType]?: Handler<Tx, T> }
 
 type Message = Pick<Delivery, 'data' | 'subject' | 'headers'>
@@ -33,7 +33,7 @@ export interface Handling<Tx> {
   readonly handle: (
     message: Message,
     at: Omit<Arrival, 'receivedAt'>,
-    claim: (tx: Tx, event: AnyEvent) => boolean,
+    claim: (tx: Tx, event: AnyEvent) => Promise<boolean>,
   ) => Promise<boolean>
 }
 
@@ -56,7 +56,7 @@ export function createHandling<Tx>(options: HandlingOptions<Tx>): Handling<Tx> {
       if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
       const arrival = { ...at, receivedAt: clock.now() }
       const done = await store.write(async (tx) => {
-        if (!claim(tx, event)) return false
+        if (!(await claim(tx, event))) return false
         await handler(tx, event, arrival)
         return true
       })

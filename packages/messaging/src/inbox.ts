@@ -3,11 +3,13 @@
  * duplicates cheap; that an effect happens once rests on keys in the domain (one decision per order, one letter of
  * joy or sorrow per order), so no guarantee depends on how long the inbox remembers.
  */
-import { ageNow, type KeptAges, keptAges } from '@checkout/service/age.ts'
+import { ageNow, keptAges } from '@checkout/service/age.ts'
+import type { KeptAges } from '@checkout/service/port.ts'
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { InboxWrites } from './port.ts'
 
 export const inboxMigrations: readonly Migration[] = [
   {
@@ -34,9 +36,7 @@ export const inboxTable = sqliteTable('inbox', {
   receivedAge: integer('received_age').notNull(),
 })
 
-export type InboxWrites = ReturnType<typeof inboxWrites>
-
-export function inboxWrites(writer: Connection) {
+export function inboxWrites(writer: Connection): InboxWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const claim = db
@@ -51,10 +51,8 @@ export function inboxWrites(writer: Connection) {
     )
     .prepare()
   return {
-    /** True the first time that this event is seen: its effect belongs into this transaction. */
-    claim: (eventId: string): boolean => claim.run({ eventId }).changes === 1,
-    /** Forgets up to `limit` ids older than `ageMs` by the file's age, oldest first; returns how many. */
-    purge: (ageMs: number, limit: number): number => purge.run({ limit, ageMs }).changes,
+    claim: async (eventId) => claim.run({ eventId }).changes === 1,
+    purge: async (ageMs, limit) => purge.run({ limit, ageMs }).changes,
   }
 }
 

@@ -13,6 +13,7 @@ import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { arrearsReads, arrearsWrites } from './arrears.ts'
+import type { EventContext, OutboxReads, OutboxWrites } from './port.ts'
 import { childOf } from './trace.ts'
 
 export const outboxMigrations: readonly Migration[] = [
@@ -76,21 +77,6 @@ export const streamIncarnation = sqliteTable('stream_incarnation', {
   purgedTo: integer('purged_to').notNull().default(0),
 })
 
-export type OutboxRow = typeof outboxTable.$inferSelect
-export type Publication = Omit<typeof publications.$inferSelect, 'publishedAt' | 'publishedAge'>
-
-/** What an event says besides its data. */
-export interface EventContext {
-  /** The order, or for users.* the user, that it is about. */
-  readonly correlationId: string
-  /** Id of the event that caused it; none when a request did. */
-  readonly causationId?: string | undefined
-  /** The trace of the request or event that caused it; a new trace when there is none. */
-  readonly traceparent?: string | undefined
-  /** Only for a re-emission: the id that the event had the first time. */
-  readonly eventId?: string | undefined
-}
-
 /** The first publication whose last id is at least `id`. */
 const publicationFrom = (db: ReturnType<typeof queries>) =>
   db
@@ -104,9 +90,10 @@ const publicationFrom = (db: ReturnType<typeof queries>) =>
 const newestPublication = (db: ReturnType<typeof queries>) =>
   db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
 
-export type OutboxWrites = ReturnType<typeof outboxWrites>
-
-export function outboxWrites(writer: Connection, options: { source: string; clock: Clock; newId: NewId }) {
+export function outboxWrites(
+  writer: Connection,
+  options: { source: string; clock: Clock; newId: NewId },
+): OutboxWrites {
   const { source, clock, newId } = options
   const db = queries(writer)
   const p = sql.placeholder
@@ -175,8 +162,7 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
   const last = newestPublication(db)
 
   return {
-    /** Adds an event behind all others; it is published once this transaction is committed. Returns its id. */
-    append<T extends EventType>(type: T, data: EventData<T>, context: EventContext): string {
+    async append<T extends EventType>(type: T, data: EventData<T>, context: EventContext) {
       const now = clock.now()
       const eventId = context.eventId ?? newId()
       const traceparent = childOf(context.traceparent)
@@ -202,11 +188,7 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       })
       return eventId
     },
-    /**
-     * Up to where a durable must have read the stream to have read the newest event of a type about somebody: Infinity
-     * when it is not published. Of one that is retired it is a position that it came before.
-     */
-    position(type: EventType, correlationId: string): number {
+    async position(type, correlationId) {
       const id = newestAbout.get({ type, correlationId })?.id ?? null
       if (id === null) {
         const kept = oldestRow.get()
@@ -215,39 +197,27 @@ export function outboxWrites(writer: Connection, options: { source: string; cloc
       const batch = publicationOf.get({ id })
       return batch && batch.firstId <= id ? batch.lastSeq : Number.POSITIVE_INFINITY
     },
-    /** Records that a batch is in the stream. */
-    published: (publication: Publication): void => void record.run({ ...publication, publishedAt: clock.now() }),
+    published: async (publication) => void record.run({ ...publication, publishedAt: clock.now() }),
     arrears,
-    /** The stream was made anew: everything retained is unpublished again, so nobody is in arrears. */
-    restart(incarnation: string): void {
+    async restart(incarnation) {
       forget.run()
       arrears.clear()
       setIncarnation.run({ incarnation })
     },
-    /** Whether the stream is still that one: what was read about another does not count. */
-    isOf: (incarnation: string): boolean => incarnationNow.get()?.now === incarnation,
-    /** Said before the messages before `seq` are purged: that they are gone is then no loss. */
-    purging: (seq: number): void => void purging.run({ seq }),
-    /** Appends these rows again, as the same events. Returns the last one's new id. */
-    repeat(rows: readonly OutboxRow[]): number {
+    isOf: async (incarnation) => incarnationNow.get()?.now === incarnation,
+    purging: async (seq) => void purging.run({ seq }),
+    async repeat(rows) {
       const createdAt = clock.now()
       return rows.reduce((_, row) => Number(insert.run({ ...row, createdAt }).lastInsertRowid), 0)
     },
-    /**
-     * Deletes up to `limit` rows, oldest first, of those with ids up to `upToId`, and up to `limit` publications of which
-     * no row is left. Returns how many rows or publications it deleted, whichever is more: `limit` says that there may be
-     * more to delete.
-     */
-    retire(upToId: number, limit: number): number {
+    async retire(upToId, limit) {
       const rows = deleteRows.run({ upToId, limit }).changes
       return Math.max(rows, deletePublications.run({ upToId, limit }).changes)
     },
   }
 }
 
-export type OutboxReads = ReturnType<typeof outboxReads>
-
-export function outboxReads(reader: Connection, clock: Clock) {
+export function outboxReads(reader: Connection, clock: Clock): OutboxReads {
   const db = queries(reader)
   const p = sql.placeholder
   const take = db
@@ -330,32 +300,23 @@ export function outboxReads(reader: Connection, clock: Clock) {
     .offset(p('rows'))
     .prepare()
 
-  /** The newest recorded publication: everything up to it is in the stream. */
-  const lastPublication = (): Publication | undefined => last.get()
-
   return {
-    /** The next rows to publish, in order. */
-    take: (after: number, limit: number): OutboxRow[] => take.all({ after, limit }),
-    lastPublication,
+    take: (after, limit) => take.all({ after, limit }),
+    lastPublication: () => last.get(),
     arrears: arrearsReads(reader),
-    /** From this sequence on the stream must have every message: their rows are retained, and we have not purged them. */
-    oldestSeq(): number | undefined {
+    oldestSeq() {
       const seq = oldest.get()?.seq
       return seq && Math.max(seq, incarnation.get()?.purgedTo ?? 0)
     },
-    /** The retained row that was published at a sequence of the stream. */
-    idAt(seq: number): number | undefined {
+    idAt(seq) {
       const batch = publicationAt.get({ seq })
       // From the back: ids have gaps, and a publication is retired from the front, in parts.
       return batch && behindOf.get({ lastId: batch.lastId, rows: batch.lastSeq - seq })?.id
     },
-    incarnation: (): string | undefined => incarnation.get()?.incarnation,
-    /** Of the oldest `limit` publications the newest wholly at or before `seq` that is at least `ageMs` old by the file's age. */
-    newestRetirable: (seq: number, ageMs: number, limit: number) => newestAcknowledged.get({ seq, ageMs, limit }),
-    /** The file's age at the newest publication. */
-    newestAge: (): number | undefined => newest.get()?.age,
-    /** How much waits to be published, and since when. Takes as long for a million rows as for one. */
-    backlog(): { rows: number; oldestMs: number } {
+    incarnation: () => incarnation.get()?.incarnation,
+    newestRetirable: (seq, ageMs, limit) => newestAcknowledged.get({ seq, ageMs, limit }),
+    newestAge: () => newest.get()?.age,
+    backlog() {
       const { newest, oldest, published } = ends.get() ?? { newest: null, oldest: null, published: null }
       if (newest === null || oldest === null) return { rows: 0, oldestMs: 0 }
       const before = Math.max(published ?? 0, oldest - 1)
@@ -365,8 +326,7 @@ export function outboxReads(reader: Connection, clock: Clock) {
         oldestMs: first ? Math.max(0, clock.now() - first.createdAt) : 0,
       }
     },
-    /** The retained events about one order or user, with where in the stream they are. */
-    about(correlationId: string): { row: OutboxRow; publishedAt?: number; streamSeq?: number }[] {
+    about(correlationId) {
       return about.all({ correlationId }).map((row) => {
         const batch = publicationOf.get({ id: row.id })
         if (!batch || batch.firstId > row.id) return { row }

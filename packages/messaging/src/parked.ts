@@ -11,6 +11,7 @@ import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, eq, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { deadLettersTable } from './dead-letters.ts'
+import type { ParkedReads, ParkedWrites } from './port.ts'
 
 export const parkedMigrations: readonly Migration[] = [
   {
@@ -47,12 +48,7 @@ export const parkedTable = sqliteTable('parked', {
   attempts: integer('attempts').notNull(),
 })
 
-export type ParkedRow = typeof parkedTable.$inferSelect
-export type NewParked = Omit<ParkedRow, 'id'>
-
-export type ParkedWrites = ReturnType<typeof parkedWrites>
-
-export function parkedWrites(writer: Connection) {
+export function parkedWrites(writer: Connection): ParkedWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
@@ -84,16 +80,13 @@ export function parkedWrites(writer: Connection) {
     .where(eq(parkedTable.id, p('id')))
     .prepare()
   return {
-    /** Keeps the message, unless it is kept already, here or as a dead letter: then nothing is counted. */
-    add(message: NewParked): void {
+    async add(message) {
       const { consumer, eventKey } = message
-      if (!dead.get({ consumer, eventKey })) insert.run(message)
+      if (!dead.get({ consumer, eventKey })) insert.run({ ...message })
     },
-    has: (consumer: string, eventKey: string): boolean => one.get({ consumer, eventKey }) !== undefined,
-    /** Returns whether it was there. */
-    remove: (id: number): boolean => remove.run({ id }).changes === 1,
-    /** Writes something that needs pages of its own, so that a full disk shows, and deletes it again. */
-    probe(): void {
+    has: async (consumer, eventKey) => one.get({ consumer, eventKey }) !== undefined,
+    remove: async (id) => remove.run({ id }).changes === 1,
+    async probe() {
       const { lastInsertRowid } = insert.run({ ...PROBE, consumer: 'probe' })
       remove.run({ id: lastInsertRowid })
     },
@@ -110,7 +103,7 @@ const PROBE = {
   attempts: 0,
 }
 
-export function parkedReads(reader: Connection) {
+export function parkedReads(reader: Connection): ParkedReads {
   const db = queries(reader)
   const p = sql.placeholder
   const newest = db
@@ -125,9 +118,7 @@ export function parkedReads(reader: Connection) {
     .limit(p('limit'))
     .prepare()
   return {
-    /** The id of the row that failed last; undefined when nothing is parked. */
-    newest: (): number | undefined => newest.get()?.id ?? undefined,
-    /** Rows with that many failures and an id up to `upTo`, longest waiting first. */
-    failed: (attempts: number, upTo: number, limit: number): ParkedRow[] => failed.all({ attempts, upTo, limit }),
+    newest: () => newest.get()?.id ?? undefined,
+    failed: (attempts, upTo, limit) => failed.all({ attempts, upTo, limit }),
   }
 }

@@ -13,12 +13,13 @@
 import { ok } from 'node:assert'
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
+import type { Lease } from '@checkout/service/lease.ts'
+import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import type { Broker } from './broker.ts'
 import { DELETION_PAUSE_MS, type Durables } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
-import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './outbox.ts'
+import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './port.ts'
 import { createRoom } from './room.ts'
 
 /** Messages per batch: one answer awaited, one record written for so many. */
@@ -31,7 +32,7 @@ const FULL_WAIT_MS = 50
 export interface RelayOptions {
   stream: StreamDefinition
   outbox: OutboxReads
-  write: <T>(work: (tx: { outbox: OutboxWrites; lease: LeaseWrites }) => T) => Promise<T>
+  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
   broker: Broker
   durables: Durables
   lease: Lease
@@ -128,9 +129,9 @@ export function createRelay(options: RelayOptions): Relay {
       lastSeq: lastSeq + rows.length,
     }
     ok(publication.lastId - publication.firstId + 1 >= rows.length, 'a publication of rows that are not in order')
-    await write((tx) => {
-      tx.lease.assertHeld()
-      tx.outbox.published(publication)
+    await write(async (tx) => {
+      await tx.lease.assertHeld()
+      await tx.outbox.published(publication)
     })
     return { id: publication.lastId, seq: publication.lastSeq }
   }
@@ -191,9 +192,9 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   async function begin(incarnation: string): Promise<typeof position> {
-    await write((tx) => {
-      tx.lease.assertHeld()
-      tx.outbox.restart(incarnation)
+    await write(async (tx) => {
+      await tx.lease.assertHeld()
+      await tx.outbox.restart(incarnation)
     })
     await durables.create()
     return { id: 0, seq: 0 }

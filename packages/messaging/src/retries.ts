@@ -6,16 +6,15 @@
  * row is due when it was there for long enough. So no stored time is compared, and whoever takes over waits once more.
  */
 import type { Clock } from '@checkout/service/clock.ts'
-import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
-import { LeaseLost } from '@checkout/service/lease.ts'
+import { type Lease, LeaseLost } from '@checkout/service/lease.ts'
+import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
-import type { Work } from '@checkout/service/unit-of-work.ts'
 import type { Logger } from 'pino'
 import type { ConsumerTx, handledResults } from './consumer.ts'
 import { Poison } from './decode.ts'
 import { createDuty, type Duty } from './duty.ts'
 import { type Handling, storedMessage } from './handling.ts'
-import type { ParkedRow, parkedReads } from './parked.ts'
+import type { ParkedReads, ParkedRow } from './port.ts'
 
 /** Failures of the handler itself after which a message is a dead letter. */
 export const MAX_ATTEMPTS = 10
@@ -30,7 +29,7 @@ const POLL_MS = 500
 
 export interface RetriesOptions<Tx extends ConsumerTx> {
   handling: Handling<Tx & { lease: LeaseWrites }>
-  parked: ReturnType<typeof parkedReads>
+  parked: ParkedReads
   write: <T>(work: Work<Tx & { lease: LeaseWrites }, T>) => Promise<T>
   lease: Lease
   clock: Clock
@@ -75,9 +74,9 @@ export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>
   async function retry(row: ParkedRow): Promise<void> {
     const at = { streamSeq: row.streamSeq, deliveries: row.deliveries + row.attempts }
     try {
-      const handled = await handling.handle(storedMessage(row), at, (tx) => {
-        tx.lease.assertHeld()
-        return tx.parked.remove(row.id)
+      const handled = await handling.handle(storedMessage(row), at, async (tx) => {
+        await tx.lease.assertHeld()
+        return await tx.parked.remove(row.id)
       })
       if (handled) options.onHandled?.(row.subject, 'handled')
     } catch (error) {
@@ -90,11 +89,11 @@ export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>
     const { id, streamSeq: _, deliveries: __, ...message } = row
     const attempts = row.attempts + 1
     const dead = error instanceof Poison || attempts >= MAX_ATTEMPTS
-    const counted = await write((tx) => {
-      tx.lease.assertHeld()
-      if (!tx.parked.remove(id)) return false
-      if (dead) tx.deadLetters.add({ ...message, attempts, error: String((error as Error)?.message ?? error) })
-      else tx.parked.add({ ...row, attempts })
+    const counted = await write(async (tx) => {
+      await tx.lease.assertHeld()
+      if (!(await tx.parked.remove(id))) return false
+      if (dead) await tx.deadLetters.add({ ...message, attempts, error: String((error as Error)?.message ?? error) })
+      else await tx.parked.add({ ...row, attempts })
       return true
     })
     if (!counted) return

@@ -9,11 +9,11 @@
  */
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import type { LeaseWrites } from '@checkout/service/lease.ts'
+import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import type { Broker, StreamState } from './broker.ts'
 import type { Durables } from './durables.ts'
-import type { OutboxReads, OutboxRow, OutboxWrites } from './outbox.ts'
+import type { OutboxReads, OutboxRow, OutboxWrites } from './port.ts'
 
 /** Shares of the stream's size: where room is made, how much is then left, what is worth a purge, what a batch may take. */
 const SHORT = 3 / 4
@@ -28,7 +28,7 @@ const OVERHEAD_BYTES = 480
 export interface RoomOptions {
   stream: StreamDefinition
   outbox: OutboxReads
-  write: <T>(work: (tx: { outbox: OutboxWrites; lease: LeaseWrites }) => T) => Promise<T>
+  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
   broker: Broker
   durables: Durables
   clock: Clock
@@ -113,13 +113,13 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
     // A row that is retired already was acknowledged by all.
     const oldestId = outbox.take(0, 1)[0]?.id ?? 0
     const inArrears = new Set(outbox.arrears.spans().map(({ durable }) => durable))
-    await write((tx) => {
-      tx.lease.assertHeld()
-      if (!tx.outbox.isOf(incarnation)) throw new Error('the stream was made anew meanwhile')
+    await write(async (tx) => {
+      await tx.lease.assertHeld()
+      if (!(await tx.outbox.isOf(incarnation))) throw new Error('the stream was made anew meanwhile')
       for (const { durable, unread } of behind) {
-        if (toId !== undefined) tx.outbox.arrears.note({ durable, fromId: outbox.idAt(unread) ?? oldestId, toId })
+        if (toId !== undefined) await tx.outbox.arrears.note({ durable, fromId: outbox.idAt(unread) ?? oldestId, toId })
       }
-      tx.outbox.purging(upTo)
+      await tx.outbox.purging(upTo)
     })
     for (const { durable } of behind) {
       if (inArrears.has(durable)) continue

@@ -1,4 +1,4 @@
-/** The tables that every service which sends or receives events has, and what a transaction can do with them. */
+/** The messaging's tables on SQLite. */
 import { ageMigrations, ageReads, ageWrites } from '@checkout/service/age.ts'
 import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
@@ -9,6 +9,7 @@ import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-
 import { inboxMigrations, inboxReads, inboxWrites } from './inbox.ts'
 import { outboxMigrations, outboxReads, outboxWrites } from './outbox.ts'
 import { parkedMigrations, parkedReads, parkedWrites } from './parked.ts'
+import type { MessagingReads, MessagingTx } from './port.ts'
 
 export const messagingMigrations: readonly Migration[] = [
   ...leaseMigrations,
@@ -21,11 +22,11 @@ export const messagingMigrations: readonly Migration[] = [
   ...claimMigrations,
 ]
 
-export type MessagingTx = ReturnType<typeof messagingWrites>
-export type MessagingReads = ReturnType<typeof messagingReads>
-
 /** @param source the CloudEvents source of what this service publishes, such as /orders-service */
-export function messagingWrites(writer: Connection, options: { source: string; clock: Clock; newId: NewId }) {
+export function messagingWrites(
+  writer: Connection,
+  options: { source: string; clock: Clock; newId: NewId },
+): MessagingTx {
   return {
     lease: leaseWrites(writer, options.newId()),
     outbox: outboxWrites(writer, options),
@@ -37,7 +38,7 @@ export function messagingWrites(writer: Connection, options: { source: string; c
   }
 }
 
-export function messagingReads(reader: Connection, clock: Clock) {
+export function messagingReads(reader: Connection, clock: Clock): MessagingReads {
   return {
     lease: leaseReads(reader),
     ages: ageReads(reader),

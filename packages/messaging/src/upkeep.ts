@@ -9,14 +9,14 @@
  */
 import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
 import type { Clock } from '@checkout/service/clock.ts'
-import type { Lease, LeaseWrites } from '@checkout/service/lease.ts'
+import type { Lease } from '@checkout/service/lease.ts'
+import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
-import type { Arrears } from './arrears.ts'
 import type { Broker, DurableState, StreamState } from './broker.ts'
 import { keptAge, retentionStep } from './clean-up.ts'
 import { type Durables, floorOf } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
-import type { OutboxReads, OutboxWrites } from './outbox.ts'
+import type { Arrears, OutboxReads, OutboxWrites } from './port.ts'
 import type { Relay } from './relay.ts'
 
 /** How long a published and acknowledged event is kept; also how long the inbox remembers. */
@@ -39,7 +39,7 @@ const ARREARS_EVERY_MS = 50
 export interface UpkeepOptions {
   stream: StreamDefinition
   outbox: OutboxReads
-  write: <T>(work: (tx: { outbox: OutboxWrites; lease: LeaseWrites }) => T) => Promise<T>
+  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
   broker: Broker
   durables: Durables
   relay: Relay
@@ -98,12 +98,12 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   async function retire(incarnation: string, floor: number): Promise<boolean> {
     const newest = outbox.newestRetirable(floor, retiredAge, RETIRE_BATCH)
     if (!newest) return false
-    const deleted = await write((tx) => {
-      tx.lease.assertHeld()
-      if (!tx.outbox.isOf(incarnation)) return undefined
-      tx.outbox.purging(newest.lastSeq)
-      const owed = tx.outbox.arrears.oldestId() ?? Number.POSITIVE_INFINITY
-      return tx.outbox.retire(Math.min(newest.lastId, owed - 1), RETIRE_BATCH)
+    const deleted = await write(async (tx) => {
+      await tx.lease.assertHeld()
+      if (!(await tx.outbox.isOf(incarnation))) return undefined
+      await tx.outbox.purging(newest.lastSeq)
+      const owed = (await tx.outbox.arrears.oldestId()) ?? Number.POSITIVE_INFINITY
+      return await tx.outbox.retire(Math.min(newest.lastId, owed - 1), RETIRE_BATCH)
     })
     if (deleted === RETIRE_BATCH) return true
     const upTo = `${incarnation} ${newest.lastSeq}`
@@ -183,10 +183,11 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     })
     const all = batch.length === own.length
     const upToId = all ? (scanned.length < ARREARS_SCAN ? arrears.toId : (scanned.at(-1)?.id ?? 0)) : batch.at(-1)?.id
-    const settled = await write((tx) => {
-      tx.lease.assertHeld()
-      if (!tx.outbox.isOf(incarnation) || !tx.outbox.arrears.settle(arrears, upToId ?? 0)) return false
-      if (batch.length > 0) appended.set(durable, tx.outbox.repeat(batch))
+    const settled = await write(async (tx) => {
+      await tx.lease.assertHeld()
+      if (!(await tx.outbox.isOf(incarnation))) return false
+      if (!(await tx.outbox.arrears.settle(arrears, upToId ?? 0))) return false
+      if (batch.length > 0) appended.set(durable, await tx.outbox.repeat(batch))
       return true
     })
     if (settled && !outbox.arrears.first(durable)) {

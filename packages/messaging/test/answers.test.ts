@@ -1,8 +1,8 @@
 /** Up to where questions were answered, told from positions that a test sets. */
 import t from 'tap'
 import { createAnswers } from '../src/answers.ts'
-import type { Arrears } from '../src/arrears.ts'
 import type { DurableState } from '../src/broker.ts'
+import type { Arrears } from '../src/port.ts'
 
 const idle: DurableState = { ackFloor: 0, delivered: 0, pending: 0, ackPending: 0, deliveries: 0, marked: true }
 

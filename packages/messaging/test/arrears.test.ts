@@ -10,7 +10,7 @@ import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
 import type { Handlers } from '../src/handling.ts'
-import type { MessagingTx } from '../src/store.ts'
+import type { MessagingTx } from '../src/port.ts'
 import { copy, onEachDelivery } from './delivery-suite.ts'
 import {
   type Life,
@@ -32,16 +32,16 @@ const STREAM_MAX_BYTES = 128 * 1024
 const MANY = 300
 const LETTERS = 'notifications-service_orders-paid-v1'
 
-const ring = (tx: TillTx, event: { id: string; data: { orderId: string } }) => {
-  if (!tx.inbox.claim(event.id)) return
-  if (tx.till.claim(event.data.orderId)) tx.till.effect(event.data.orderId, event.id)
+const ring = async (tx: TillTx, event: { id: string; data: { orderId: string } }) => {
+  if (!(await tx.inbox.claim(event.id))) return
+  if (await tx.till.claim(event.data.orderId)) await tx.till.effect(event.data.orderId, event.id)
 }
 const readerHandlers: Partial<Record<ServiceName, Handlers<TillTx>>> = {
-  'payments-service': { 'orders.created.v1': ring, 'users.registered.v1': () => undefined },
+  'payments-service': { 'orders.created.v1': ring, 'users.registered.v1': async () => undefined },
   'notifications-service': {
     'orders.paid.v1': ring,
     'orders.failed.v1': ring,
-    'users.registered.v1': () => undefined,
+    'users.registered.v1': async () => undefined,
   },
   'orders-service': { 'payments.succeeded.v1': ring, 'payments.failed.v1': ring },
 }
@@ -104,8 +104,8 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
       async emit(type, orderIds) {
         const { store } = s.publisher
         const extra = { transactionId: uuidv7(), reason: 'insufficient_funds' as const }
-        await store.write((tx) => {
-          for (const id of orderIds) tx.outbox.append(type, { ...orderData(id), ...extra }, { correlationId: id })
+        await store.write(async (tx) => {
+          for (const id of orderIds) await tx.outbox.append(type, { ...orderData(id), ...extra }, { correlationId: id })
         })
       },
       effects: (service) =>

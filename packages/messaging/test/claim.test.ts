@@ -226,7 +226,7 @@ function table() {
       systemId: 'test',
       where: `seat ${index}`,
       store: {
-        write: (work) => Promise.resolve(work({ claim: { note: (nonce) => void file.add(nonce) } })),
+        write: (work) => work({ claim: { note: async (nonce) => void file.add(nonce) } }),
         read: { claim: { noted: (nonce) => file.has(nonce) } },
       },
       say: (text) => {

@@ -79,11 +79,10 @@ async function openKept(t: Test, clock = createTestClock()) {
     },
     ids: () => rows('inbox'),
     keys: () => rows('idempotency_keys'),
-    claim: (count: number) =>
-      write((tx) => Array.from({ length: count }, () => tx.inbox.claim(uuidv7())).every(Boolean)),
+    claim: (count: number) => write((tx) => Promise.all(Array.from({ length: count }, () => tx.inbox.claim(uuidv7())))),
     answer: () =>
       write((tx) =>
-        tx.idempotency.once({ userId: 'ada', route: 'POST /', key: uuidv7(), body: {} }, () => ({
+        tx.idempotency.once({ userId: 'ada', route: 'POST /', key: uuidv7(), body: {} }, async () => ({
           status: 201,
           body: {},
         })),

@@ -42,8 +42,8 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
     let broken = true
     const bad = uuidv7()
     const handlers: Handlers<TillTx> = {
-      'orders.created.v1': (tx, event, arrival) => {
-        tillHandlers['orders.created.v1']?.(tx, event, arrival)
+      'orders.created.v1': async (tx, event, arrival) => {
+        await tillHandlers['orders.created.v1']?.(tx, event, arrival)
         if (broken && event.data.orderId === bad) throw new Error('no such price')
       },
     }
@@ -62,9 +62,9 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
     registerDeadLetters(app, { store, handling: handlingOf(store, handlers) })
     atEnd(() => app.close())
 
-    await publisher.store.write((tx) => {
-      tx.outbox.append('orders.created.v1', orderData(bad), { correlationId: bad })
-      tx.outbox.append('orders.created.v1', { ...orderData(uuidv7()), amount: 0 }, { correlationId: 'poison' })
+    await publisher.store.write(async (tx) => {
+      await tx.outbox.append('orders.created.v1', orderData(bad), { correlationId: bad })
+      await tx.outbox.append('orders.created.v1', { ...orderData(uuidv7()), amount: 0 }, { correlationId: 'poison' })
     })
     await eventually(() => store.read.deadLetters.count() === 2, { what: 'two dead letters' })
 

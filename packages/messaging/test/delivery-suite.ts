@@ -12,14 +12,14 @@ import type { EventData, EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { publisherOf, type Subscription, streamOf, subscriptions } from '@checkout/contracts/topology.ts'
 import { uuidv7 } from '@checkout/service/clock.ts'
-import type { Store } from '@checkout/service/store.ts'
+import type { Store } from '@checkout/service/port.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded, shuffled } from '@checkout/testkit/random.ts'
 import Database from 'better-sqlite3'
 import type { Test } from 'tap'
 import type { Broker, Delivery } from '../src/broker.ts'
 import type { Handlers } from '../src/handling.ts'
-import type { MessagingReads, MessagingTx } from '../src/store.ts'
+import type { MessagingReads, MessagingTx } from '../src/port.ts'
 import {
   change,
   type Life,
@@ -52,7 +52,7 @@ export interface ConsumerUnderTest<Tx extends MessagingTx, T extends EventType =
   /** What is wrong in the folder's file: nothing as long as the store is in order. */
   disorder?(dir: string): readonly string[]
   /** What these orders' events need to find in the store. */
-  prepare?(tx: Tx, orderIds: readonly string[]): void | Promise<void>
+  prepare?(tx: Tx, orderIds: readonly string[]): Promise<void>
 }
 
 type PublisherTx = Parameters<Parameters<ReturnType<typeof openPublisherStore>['write']>[0]>[0]
@@ -106,7 +106,7 @@ async function withScene<Tx extends MessagingTx>(
       },
       async emit(count) {
         const orderIds = Array.from({ length: count }, uuidv7)
-        if (cut.prepare) await scene.consumer.store.write((tx) => cut.prepare?.(tx, orderIds))
+        await scene.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
         await scene.emitAbout(orderIds)
         return orderIds
       },
@@ -226,7 +226,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
       }),
     )
     const orderIds = Array.from({ length: 100 }, uuidv7)
-    if (cut.prepare) await s.consumer.store.write((tx) => cut.prepare?.(tx, orderIds))
+    await s.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
     await s.emitAbout(shuffled([...orderIds, ...orderIds, ...orderIds], random))
     await s.settled(orderIds)
   })
@@ -333,7 +333,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
   scene('file locked by another program: nothing is counted, everything is applied afterwards', async (t, s) => {
     await s.settled(await s.emit(5))
     const orderIds = Array.from({ length: 50 }, uuidv7)
-    if (cut.prepare) await s.consumer.store.write((tx) => cut.prepare?.(tx, orderIds))
+    await s.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
     const other = new Database(cut.file(s.dir), { timeout: 5_000 })
     try {
       other.exec('BEGIN IMMEDIATE')
@@ -384,8 +384,8 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
       rows.every((row) => JSON.parse(row.headers)['Nats-Msg-Id'] !== undefined && row.error.length > 0),
       'with headers and error',
     )
-    await s.consumer.store.write((tx) => {
-      for (const row of rows) tx.deadLetters.remove(row.id)
+    await s.consumer.store.write(async (tx) => {
+      for (const row of rows) await tx.deadLetters.remove(row.id)
     })
     await s.settled([...first, ...last])
   })

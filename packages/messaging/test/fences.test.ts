@@ -10,7 +10,7 @@ import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
 import type { Broker } from '../src/broker.ts'
 import { keptAge } from '../src/clean-up.ts'
-import type { MessagingTx } from '../src/store.ts'
+import type { MessagingTx } from '../src/port.ts'
 import { RETENTION_MS } from '../src/upkeep.ts'
 import { type Life, openPublisherStore, patched, publisherFile, query, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
@@ -27,10 +27,10 @@ function gate() {
 }
 
 async function emit({ store }: Life<MessagingTx>, count: number) {
-  await store.write((tx) => {
+  await store.write(async (tx) => {
     for (let i = 0; i < count; i += 1) {
       const orderId = uuidv7()
-      tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })
+      await tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })
     }
   })
 }

@@ -161,7 +161,7 @@ t.test('rows stay for as long as one durable has not acknowledged them', async (
       service: 'notifications-service',
       url: stage.nats.url,
       store: openTill(`${stage.dir}/notifications`),
-      handlers: { 'users.registered.v1': (tx, event) => void tx.inbox.claim(event.id) },
+      handlers: { 'users.registered.v1': async (tx, event) => void (await tx.inbox.claim(event.id)) },
     })
     stage.atEnd(notifications.stop)
     await eventually(() => p.rows() === 0, { what: 'all rows are deleted' })

@@ -4,7 +4,7 @@ import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
 import type { Arrival, Handlers } from '../src/handling.ts'
-import type { MessagingTx } from '../src/store.ts'
+import type { MessagingTx } from '../src/port.ts'
 import { copy, onEachDelivery } from './delivery-suite.ts'
 import { type Life, openPublisherStore, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
@@ -47,17 +47,17 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
       raw: await connectRaw(stage),
       publisher,
       async emit(orderIds) {
-        await publisher.store.write((tx) => {
+        await publisher.store.write(async (tx) => {
           for (const orderId of orderIds) {
-            tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })
+            await tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })
           }
         })
       },
       async till({ onOrder, ...options }) {
         const handlers: Handlers<TillTx> = {
           ...tillHandlers,
-          'orders.created.v1': (tx, event, arrival) => {
-            tillHandlers['orders.created.v1']?.(tx, event, arrival)
+          'orders.created.v1': async (tx, event, arrival) => {
+            await tillHandlers['orders.created.v1']?.(tx, event, arrival)
             onOrder(event.data.orderId, arrival)
           },
         }

@@ -10,12 +10,10 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Clock } from './clock.ts'
-import type { Lease, LeaseWrites } from './lease.ts'
+import type { Lease } from './lease.ts'
+import type { AgeName, AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
-
-/** `retention`: of what is kept for minutes or hours. `schedule`: of what is tried again after seconds or minutes. */
-export type AgeName = 'retention' | 'schedule'
 
 /** How often an age that is needed is written to the file. An instance killed before that has counted for nothing. */
 export const AGE_STEP_MS: Readonly<Record<AgeName, number>> = { retention: 30_000, schedule: 5_000 }
@@ -40,9 +38,7 @@ const ages = sqliteTable('ages', { name: text('name').primaryKey().$type<AgeName
 /** The age that a row gets which is written now. */
 export const ageNow = (name: AgeName): SQL<number> => sql`(SELECT ms FROM ages WHERE name = ${sql.raw(`'${name}'`)})`
 
-export type AgeWrites = ReturnType<typeof ageWrites>
-
-export function ageWrites(writer: Connection) {
+export function ageWrites(writer: Connection): AgeWrites {
   const p = sql.placeholder
   const add = queries(writer)
     .update(ages)
@@ -50,25 +46,16 @@ export function ageWrites(writer: Connection) {
     .where(eq(ages.name, p('name')))
     .returning({ ms: ages.ms })
     .prepare()
-  return { add: (name: AgeName, ms: number): number => add.get({ name, ms }).ms }
+  return { add: async (name, ms) => add.get({ name, ms }).ms }
 }
 
-export type AgeReads = ReturnType<typeof ageReads>
-
-export function ageReads(reader: Connection) {
+export function ageReads(reader: Connection): AgeReads {
   const find = queries(reader)
     .select({ ms: ages.ms })
     .from(ages)
     .where(eq(ages.name, sql.placeholder('name')))
     .prepare()
-  return { of: (name: AgeName): number => find.get({ name })?.ms ?? 0 }
-}
-
-/** Of the rows of a table that are kept for a while: the ages at which the oldest and the newest were written. */
-export interface KeptAges {
-  /** Undefined when there is none. */
-  oldest(): number | undefined
-  newest(): number | undefined
+  return { of: (name) => find.get({ name })?.ms ?? 0 }
 }
 
 /** @param order the column by which the rows are in the order of their ages; it has an index, and is never negative */
@@ -99,7 +86,7 @@ export function createAge(options: {
   name: AgeName
   stepMs?: number
   read: AgeReads
-  write: <T>(work: (tx: { ages: AgeWrites; lease: LeaseWrites }) => T) => Promise<T>
+  write: <T>(work: Work<{ ages: AgeWrites; lease: LeaseWrites }, T>) => Promise<T>
   lease: Pick<Lease, 'onAcquired'>
   clock: Clock
 }): Age {
@@ -137,8 +124,8 @@ export function createAge(options: {
       counting = true
       const at = clock.monotonic()
       try {
-        const ms = await write((tx) => {
-          tx.lease.assertHeld()
+        const ms = await write(async (tx) => {
+          await tx.lease.assertHeld()
           return tx.ages.add(name, passed)
         })
         counted = { ms, at }

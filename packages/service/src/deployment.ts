@@ -9,6 +9,7 @@ import { isCurrency } from '@checkout/contracts/currencies.ts'
 import { eq, isNull } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { BAD_CONFIG } from './exit-codes.ts'
+import type { DeploymentWrites, Work } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
@@ -42,22 +43,16 @@ export const deployment = sqliteTable('deployment', {
   systemId: text('system_id'),
 })
 
-export type DeploymentWrites = ReturnType<typeof deploymentWrites>
-
-/** Asked for at start only. */
-export function deploymentWrites(writer: Connection) {
+export function deploymentWrites(writer: Connection): DeploymentWrites {
   const db = queries(writer)
   const row = () => db.select().from(deployment).where(eq(deployment.id, 1)).get()
   return {
-    /** The file's currency: this one when it has none yet. */
-    currency(currency: string): string {
+    async currency(currency) {
       db.insert(deployment).values({ id: 1, currency }).onConflictDoNothing().run()
       return row()?.currency ?? currency
     },
-    /** The system that the file belongs to; undefined until it was given one. */
-    systemId: (): string | undefined => row()?.systemId ?? undefined,
-    /** Gives a file that has no system yet this one; returns the one that it has. Needs `currency` before. */
-    pin(systemId: string): string {
+    systemId: async () => row()?.systemId ?? undefined,
+    async pin(systemId) {
       db.update(deployment).set({ systemId }).where(isNull(deployment.systemId)).run()
       return row()?.systemId ?? systemId
     },
@@ -69,7 +64,7 @@ export function deploymentWrites(writer: Connection) {
  * DATA_DIR/system-id says, ends the process with a message that says what to do.
  */
 export async function requireDeployment(
-  store: { write<T>(work: (tx: { deployment: DeploymentWrites }) => T): Promise<T> },
+  store: { write<T>(work: Work<{ deployment: DeploymentWrites }, T>): Promise<T> },
   config: { CURRENCY: string; DATA_DIR: string; SYSTEM_ID?: string },
 ): Promise<Deployment> {
   const { CURRENCY: currency, DATA_DIR: dataDir } = config

@@ -4,8 +4,9 @@
  */
 import { and, eq, sql } from 'drizzle-orm'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import { ageNow, type KeptAges, keptAges } from './age.ts'
+import { ageNow, keptAges } from './age.ts'
 import type { Clock } from './clock.ts'
+import type { Answer, IdempotencyWrites, IdempotentRequest, KeptAges } from './port.ts'
 import { Problem } from './problem.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
@@ -57,25 +58,7 @@ export const idempotencyKeys = sqliteTable(
   (t) => [primaryKey({ columns: [t.userId, t.route, t.key] })],
 )
 
-/** What a client gets, now or again. */
-export interface Answer<Body = unknown> {
-  readonly status: number
-  readonly body: Body
-  readonly location?: string
-  readonly replayed?: boolean
-}
-
-export interface IdempotentRequest {
-  readonly userId: string
-  /** Method and path pattern: the same key on another route is another key. */
-  readonly route: string
-  /** The Idempotency-Key header, or undefined when the client sent none. */
-  readonly key: string | undefined
-  /** The validated body. */
-  readonly body: object
-}
-
-export function idempotencyWrites(writer: Connection, clock: Clock) {
+export function idempotencyWrites(writer: Connection, clock: Clock): IdempotencyWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const t = idempotencyKeys
@@ -106,13 +89,7 @@ export function idempotencyWrites(writer: Connection, clock: Clock) {
     .prepare()
 
   return {
-    /**
-     * Runs `effect` unless this user sent this key on this route before; then its stored answer is returned with
-     * `replayed`. Racing requests are serialised by the unit of work, so the later one finds the key.
-     * @throws Problem idempotency_key_reused when the key came with another body; whatever `effect` throws (then no
-     * key is stored).
-     */
-    once<Body>(request: IdempotentRequest, effect: () => Answer<Body>): Answer<Body> {
+    async once<Body>(request: IdempotentRequest, effect: () => Promise<Answer<Body>>) {
       if (request.key === undefined) return effect()
       const { userId, route, key } = request
       const fingerprint = canonical(request.body)
@@ -122,7 +99,7 @@ export function idempotencyWrites(writer: Connection, clock: Clock) {
         const answer: Answer<Body> = { status: stored.status, body: JSON.parse(stored.body), replayed: true }
         return stored.location === null ? answer : { ...answer, location: stored.location }
       }
-      const answer = effect()
+      const answer = await effect()
       insert.run({
         userId,
         route,
@@ -135,8 +112,7 @@ export function idempotencyWrites(writer: Connection, clock: Clock) {
       })
       return answer
     },
-    /** Deletes up to `limit` answers older than `ageMs` by the file's age, oldest first; returns how many. */
-    purge: (ageMs: number, limit: number): number => purge.run({ ageMs, limit }).changes,
+    purge: async (ageMs, limit) => purge.run({ ageMs, limit }).changes,
   }
 }
 
@@ -147,7 +123,7 @@ export const idempotencyReads = (reader: Connection): KeptAges =>
 export const keptAnswers = (ages: KeptAges) => ({
   ages,
   forMs: IDEMPOTENCY_RETENTION_MS,
-  purge: (tx: { idempotency: ReturnType<typeof idempotencyWrites> }, ageMs: number, limit: number): number =>
+  purge: (tx: { idempotency: IdempotencyWrites }, ageMs: number, limit: number): Promise<number> =>
     tx.idempotency.purge(ageMs, limit),
 })
 

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
-import type { Answer } from './idempotency.ts'
+import type { Answer } from './port.ts'
 import { Problem } from './problem.ts'
 
 /** For a route's `schema.headers`. Its bounds are checked by `idempotencyKey`, which has an error code of its own. */

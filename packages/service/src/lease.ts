@@ -13,6 +13,7 @@ import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs
 import { eq, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Clock } from './clock.ts'
+import type { LeaseReads, LeaseWrites, Work } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 import { isStorageError } from './storage-error.ts'
@@ -78,8 +79,7 @@ function pulseOf(file: string): string | undefined {
   }
 }
 
-export type LeaseWrites = ReturnType<typeof leaseWrites>
-export function leaseWrites(writer: Connection, holder: string) {
+export function leaseWrites(writer: Connection, holder: string): LeaseWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const mine = eq(lease.holder, holder)
@@ -98,30 +98,24 @@ export function leaseWrites(writer: Connection, holder: string) {
     .prepare()
   const held = db.select({ id: lease.id }).from(lease).where(mine).prepare()
   return {
-    /**
-     * Shows the others that the holder lives, if it still is the holder and they can see it; changes nothing in the
-     * database. The write lock, which every write has, keeps anybody from taking the lease in between.
-     */
-    renew(): boolean {
+    async renew() {
       if (!held.get()) return false
       beats += 1
       return beat(pulse, beats)
     },
-    /** Takes the lease if its counter is still the observed one. */
-    take: (counter: number): boolean => take.run({ counter }).changes === 1,
-    release: (): void => void release.run(),
-    /** @throws LeaseLost; called in a transaction, it fences everything else in it. */
-    assertHeld(): void {
+    take: async (counter) => take.run({ counter }).changes === 1,
+    release: async () => void release.run(),
+    async assertHeld() {
       if (!held.get()) throw new LeaseLost()
     },
   }
 }
 
-export function leaseReads(reader: Connection) {
+export function leaseReads(reader: Connection): LeaseReads {
   const current = queries(reader).select().from(lease).where(eq(lease.id, 1)).prepare()
   const pulse = pulseFile(reader)
   return {
-    current(): { holder: string | null; counter: number; pulse: string | undefined } {
+    current() {
       const { holder, counter } = current.get() as { holder: string | null; counter: number }
       return { holder, counter, pulse: pulseOf(pulse) }
     },
@@ -139,8 +133,8 @@ export interface Lease {
 }
 
 export function createLease(options: {
-  read: ReturnType<typeof leaseReads>
-  write: <T>(work: (tx: { lease: LeaseWrites }) => T) => Promise<T>
+  read: LeaseReads
+  write: <T>(work: Work<{ lease: LeaseWrites }, T>) => Promise<T>
   clock: Clock
 }): Lease {
   const { read, write, clock } = options

@@ -1,30 +1,14 @@
-/** A service's store: its file, its unit of work, its reads. All SQL of a service is behind it. */
+/** A service's store on SQLite: its file, its unit of work, its reads. All SQL of a service is behind it. */
 import type { Clock } from './clock.ts'
+import type { Store } from './port.ts'
 import { type Connection, type Migration, openSqlite } from './sqlite.ts'
-import { createUnitOfWork, type Work } from './unit-of-work.ts'
+import { createUnitOfWork } from './unit-of-work.ts'
 
 /** How soon a commit of another instance on the same file is noticed. */
 const OTHERS_POLL_MS = 20
 /** A WAL larger than this is cut back actively; checkpoints that readers or writers got in the way of let it grow. */
 const WAL_TRUNCATE_PAGES = 16_000
 const WAL_CHECK_MS = 2_000
-
-export interface Store<Tx, Reads> {
-  /**
-   * Runs `work` in a transaction and resolves once it is durable.
-   * @throws what `work` throws (nothing of it is stored then), or StoreUnavailable.
-   */
-  write<T>(work: Work<Tx, T>): Promise<T>
-  /** Committed rows only. Each call is its own short read: none outlives one page. */
-  readonly read: Reads
-  /** Calls the listener after commits: this process's at once, those of others on the same file within 20 ms. */
-  onCommit(listener: () => void): void
-  /** Whether the file can be read. @throws never */
-  usable(): boolean
-  stats(): { commits: number; writes: number; waiting: number }
-  /** Finishes the waiting writes and closes the file. */
-  close(): Promise<void>
-}
 
 export function openStore<Tx, Reads>(options: {
   file: string

@@ -12,6 +12,7 @@
  */
 import { ok } from 'node:assert'
 import type { Clock } from './clock.ts'
+import type { Work } from './port.ts'
 import type { Connection } from './sqlite.ts'
 import { isStorageError } from './storage-error.ts'
 
@@ -35,8 +36,6 @@ export class ForeignAwait extends Error {
     super('a write callback awaited something other than tx, holding the transaction open; it was rolled back')
   }
 }
-
-export type Work<Tx, T> = (tx: Tx) => T | Promise<T>
 
 export interface UnitOfWork<Tx> {
   /**

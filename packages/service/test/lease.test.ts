@@ -70,9 +70,9 @@ t.test('when the holder stops, another takes over after 1 s; the old one is fenc
   t.not(next, old)
   t.equal(old.lease.held(), false, 'the old holder knows by its own clock')
   t.ok((await rejection(old.store.write((tx) => tx.lease.assertHeld()))) instanceof LeaseLost)
-  const undone = old.store.write((tx) => {
-    tx.add('recorded by the old holder')
-    tx.lease.assertHeld()
+  const undone = old.store.write(async (tx) => {
+    await tx.add('recorded by the old holder')
+    await tx.lease.assertHeld()
   })
   t.ok((await rejection(undone)) instanceof LeaseLost)
   t.strictSame(all.at(0)?.store.read.ids(), [])

@@ -25,28 +25,28 @@ for (const dropped of [true, false]) {
       const runs = { first: 0, big: 0, refused: 0, last: 0 }
       const states: boolean[] = []
       const refusal = new Error('a refusal of its own')
-      const first = write((tx) => {
-        tx.add('first')
+      const first = write(async (tx) => {
+        await tx.add('first')
         runs.first += 1
         return runs.first
       })
-      const big = write((tx) => {
+      const big = write(async (tx) => {
         runs.big += 1
-        tx.add('big', 'small part')
+        await tx.add('big', 'small part')
         try {
-          if (dropped) tx.add('big', 'big part', 400_000)
+          if (dropped) await tx.add('big', 'big part', 400_000)
           else many()
         } finally {
           states.push(writer.inTransaction)
         }
       })
-      const refused = write((tx) => {
+      const refused = write(async (tx) => {
         runs.refused += 1
-        tx.add('refused')
+        await tx.add('refused')
         throw refusal
       })
-      const last = write((tx) => {
-        tx.add('last')
+      const last = write(async (tx) => {
+        await tx.add('last')
         runs.last += 1
         return runs.last
       })

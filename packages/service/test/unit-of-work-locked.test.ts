@@ -60,9 +60,9 @@ t.test('a write that waited 5 s is refused and never committed; a later one is',
   }
   let ran = 0
   let early: unknown
-  const first = write((tx) => {
+  const first = write(async (tx) => {
     ran += 1
-    return tx.add('first')
+    return await tx.add('first')
   })
   first.catch((error) => {
     early = error
@@ -82,21 +82,6 @@ t.test('a write that waited 5 s is refused and never committed; a later one is',
   await unit.close()
   t.strictSame(read.ids(), ['second', 'third'])
   t.equal(ran, 0)
-})
-
-t.test('when all were refused nobody tries any more, and the next write works', async (t) => {
-  const clock = countingClock()
-  const { file, unit, write, read } = openUnit(t, clock)
-  const unlock = lock(t, file)
-  const refused = ['n1', 'n2'].map((id) => rejection(write((tx) => tx.add(id))))
-  await until('an attempt', () => clock.sleeps() >= 1)
-  clock.advance(MAX_WAIT_MS)
-  for (const error of await Promise.all(refused)) t.match(error, { code: 'STORE_UNAVAILABLE' })
-  await settled()
-  unlock()
-  t.equal(unit.stats().waiting, 0)
-  await write((tx) => tx.add('n3'))
-  t.strictSame(read.ids(), ['n3'])
 })
 
 t.test('2,000 writes may wait; the next is refused at once', async (t) => {

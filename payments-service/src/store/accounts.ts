@@ -1,18 +1,12 @@
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, eq, sql } from 'drizzle-orm'
+import type { AccountReads, AccountWrites } from './port.ts'
 import { accounts } from './tables.ts'
 
 const p = sql.placeholder
 
-/** What an account is after one more entry. */
-export interface Moved {
-  balance: number
-  /** Number of the entry that belongs to this movement. */
-  number: number
-}
-
-export function accountWrites(writer: Connection) {
+export function accountWrites(writer: Connection): AccountWrites {
   const db = queries(writer)
   const after = { balance: accounts.balance, number: accounts.entries }
   const insert = db
@@ -41,22 +35,18 @@ export function accountWrites(writer: Connection) {
     .returning(after)
     .prepare()
   return {
-    /** Opens an empty account; false when the user has one. */
-    open: (userId: string, currency: string, createdAt: number): boolean =>
-      insert.run({ userId, currency, createdAt }).changes === 1,
-    exists: (userId: string): boolean => exists.get({ userId }) !== undefined,
-    /** Takes the amount, or undefined when the account is missing or its balance too small. */
-    take: (userId: string, amount: number): Moved | undefined => take.get({ userId, amount }),
-    /** Adds the amount, or undefined when the account is missing or would exceed the largest balance. */
-    put: (userId: string, amount: number): Moved | undefined => put.get({ userId, amount }),
+    open: async (userId, currency, createdAt) => insert.run({ userId, currency, createdAt }).changes === 1,
+    exists: async (userId) => exists.get({ userId }) !== undefined,
+    take: async (userId, amount) => take.get({ userId, amount }),
+    put: async (userId, amount) => put.get({ userId, amount }),
   }
 }
 
-export function accountReads(reader: Connection) {
+export function accountReads(reader: Connection): AccountReads {
   const find = queries(reader)
     .select()
     .from(accounts)
     .where(eq(accounts.userId, p('userId')))
     .prepare()
-  return { find: (userId: string) => find.get({ userId }) }
+  return { find: (userId) => find.get({ userId }) }
 }

@@ -1,11 +1,12 @@
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, eq, sql } from 'drizzle-orm'
-import { type DecisionRow, decisions } from './tables.ts'
+import type { DecisionReads, DecisionWrites } from './port.ts'
+import { decisions } from './tables.ts'
 
 const p = sql.placeholder
 
-export function decisionWrites(writer: Connection) {
+export function decisionWrites(writer: Connection): DecisionWrites {
   const db = queries(writer)
   const find = db
     .select()
@@ -36,21 +37,17 @@ export function decisionWrites(writer: Connection) {
     .where(eq(decisions.orderId, p('orderId')))
     .prepare()
   return {
-    find: (orderId: string): DecisionRow | undefined => find.get({ orderId }),
-    /** @throws when the order was decided before: the primary key is what makes a debit happen once. */
-    add: (decision: Omit<DecisionRow, 'emittedAt'>): void => void insert.run({ ...decision }),
-    emitted: (orderId: string, now: number): void => void emitted.run({ orderId, now }),
+    find: async (orderId) => find.get({ orderId }),
+    add: async (decision) => void insert.run({ ...decision }),
+    emitted: async (orderId, now) => void emitted.run({ orderId, now }),
   }
 }
 
-export function decisionReads(reader: Connection) {
+export function decisionReads(reader: Connection): DecisionReads {
   const find = queries(reader)
     .select()
     .from(decisions)
     .where(and(eq(decisions.orderId, p('orderId')), eq(decisions.userId, p('userId'))))
     .prepare()
-  return {
-    /** The decision on an order if it is this user's. */
-    find: (orderId: string, userId: string): DecisionRow | undefined => find.get({ orderId, userId }),
-  }
+  return { find: (orderId, userId) => find.get({ orderId, userId }) }
 }

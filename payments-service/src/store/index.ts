@@ -1,4 +1,4 @@
-/** The store of payments-service: everything it keeps, and what a transaction can do with it. */
+/** The store of payments-service on SQLite. */
 import { join } from 'node:path'
 import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
@@ -10,9 +10,18 @@ import { openStore } from '@checkout/service/store.ts'
 import { accountReads, accountWrites } from './accounts.ts'
 import { decisionReads, decisionWrites } from './decisions.ts'
 import { ledgerReads, ledgerWrites } from './ledger.ts'
+import type { PaymentsStore } from './port.ts'
 import { migrations } from './tables.ts'
 
-export function openPaymentsStore({ dataDir, clock, newId }: { dataDir: string; clock: Clock; newId: NewId }) {
+export function openPaymentsStore({
+  dataDir,
+  clock,
+  newId,
+}: {
+  dataDir: string
+  clock: Clock
+  newId: NewId
+}): PaymentsStore {
   return openStore({
     file: join(dataDir, services.payments.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
@@ -34,6 +43,3 @@ export function openPaymentsStore({ dataDir, clock, newId }: { dataDir: string; 
     }),
   })
 }
-
-export type PaymentsStore = ReturnType<typeof openPaymentsStore>
-export type PaymentsTx = Parameters<Parameters<PaymentsStore['write']>[0]>[0]

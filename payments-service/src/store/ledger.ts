@@ -1,11 +1,12 @@
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { type TransactionRow, transactions } from './tables.ts'
+import type { LedgerReads, LedgerWrites } from './port.ts'
+import { transactions } from './tables.ts'
 
 const p = sql.placeholder
 
-export function ledgerWrites(writer: Connection) {
+export function ledgerWrites(writer: Connection): LedgerWrites {
   const insert = queries(writer)
     .insert(transactions)
     .values({
@@ -19,10 +20,10 @@ export function ledgerWrites(writer: Connection) {
       createdAt: p('createdAt'),
     })
     .prepare()
-  return { append: (entry: TransactionRow): void => void insert.run({ ...entry }) }
+  return { append: async (entry) => void insert.run({ ...entry }) }
 }
 
-export function ledgerReads(reader: Connection) {
+export function ledgerReads(reader: Connection): LedgerReads {
   const db = queries(reader)
   const list = db
     .select()
@@ -37,9 +38,7 @@ export function ledgerReads(reader: Connection) {
     .where(eq(transactions.orderId, p('orderId')))
     .prepare()
   return {
-    /** Newest first, before the entry number `before`. */
-    list: (userId: string, before: number, limit: number): TransactionRow[] => list.all({ userId, before, limit }),
-    /** The debit of an order, if it was paid. */
-    debitOf: (orderId: string): TransactionRow | undefined => ofOrder.get({ orderId }),
+    list: (userId, before, limit) => list.all({ userId, before, limit }),
+    debitOf: (orderId) => ofOrder.get({ orderId }),
   }
 }

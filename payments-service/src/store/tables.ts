@@ -89,7 +89,3 @@ export const decisions = sqliteTable('decisions', {
   causeDeliveries: integer('cause_deliveries').notNull(),
   causeReceivedAt: integer('cause_received_at').notNull(),
 })
-
-export type AccountRow = typeof accounts.$inferSelect
-export type TransactionRow = typeof transactions.$inferSelect
-export type DecisionRow = typeof decisions.$inferSelect

@@ -7,7 +7,8 @@ import type { ServiceName } from '@checkout/contracts/services.ts'
 import { subscriptions } from '@checkout/contracts/topology.ts'
 import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
-import { openStore, type Store } from '@checkout/service/store.ts'
+import type { Store } from '@checkout/service/port.ts'
+import { openStore } from '@checkout/service/store.ts'
 import { assertNoChildren } from '@checkout/testkit/children.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
@@ -19,13 +20,8 @@ import type { Broker } from '../../src/broker.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
 import { createJetStreamBroker, type JetStreamBroker } from '../../src/jetstream.ts'
 import { createMessaging, type Messaging } from '../../src/messaging.ts'
-import {
-  type MessagingReads,
-  type MessagingTx,
-  messagingMigrations,
-  messagingReads,
-  messagingWrites,
-} from '../../src/store.ts'
+import type { MessagingReads, MessagingTx } from '../../src/port.ts'
+import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'
 
 export const STREAM_MAX_BYTES = 256 * 1024 ** 2
 

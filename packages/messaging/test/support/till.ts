@@ -25,8 +25,8 @@ const tillWrites = (writer: Connection) => {
   const effect = writer.prepare('INSERT INTO effects VALUES (?, ?)')
   return {
     /** False when the order was rung up before. */
-    claim: (orderId: string) => claim.run(orderId).changes === 1,
-    effect: (orderId: string, eventId: string) => void effect.run(orderId, eventId),
+    claim: async (orderId: string) => claim.run(orderId).changes === 1,
+    effect: async (orderId: string, eventId: string) => void effect.run(orderId, eventId),
   }
 }
 
@@ -54,11 +54,11 @@ export const openTill = (
 export type TillTx = Parameters<Parameters<ReturnType<typeof openTill>['write']>[0]>[0]
 
 export const tillHandlers: Handlers<TillTx> = {
-  'orders.created.v1': (tx, event) => {
-    if (!tx.inbox.claim(event.id)) return
-    if (tx.till.claim(event.data.orderId)) tx.till.effect(event.data.orderId, event.id)
+  'orders.created.v1': async (tx, event) => {
+    if (!(await tx.inbox.claim(event.id))) return
+    if (await tx.till.claim(event.data.orderId)) await tx.till.effect(event.data.orderId, event.id)
   },
-  'users.registered.v1': (tx, event) => void tx.inbox.claim(event.id),
+  'users.registered.v1': async (tx, event) => void (await tx.inbox.claim(event.id)),
 }
 
 export const orderData = (orderId: string) => ({

@@ -54,9 +54,9 @@ const commands: Record<string, (argument: string) => unknown> = {
     for (let i = 0; ; i += 1) {
       const id = `${prefix}-${i}`
       const stored = store.write(async (tx) => {
-        tx.add(id, 'a', 500)
+        await tx.add(id, 'a', 500)
         await undefined
-        tx.add(id, 'b', 500)
+        await tx.add(id, 'b', 500)
       })
       void stored.then(() => say(`stored ${id}`))
       if (i % 40 === 39) await stored
@@ -66,9 +66,9 @@ const commands: Record<string, (argument: string) => unknown> = {
   async exceed(bytes) {
     process.on('SIGXFSZ', () => {}) // the write then fails with EFBIG instead of ending the process
     let cause: unknown
-    const big = store.write((tx) => {
-      tx.add('big', 'a')
-      tx.add('big', 'b', Number(bytes))
+    const big = store.write(async (tx) => {
+      await tx.add('big', 'a')
+      await tx.add('big', 'b', Number(bytes))
     })
     big.catch((error) => {
       cause = codeOf(error.cause)
@@ -104,9 +104,9 @@ async function act(): Promise<void> {
   acts += 1
   const part = String(acts)
   await attempt(
-    store.write((tx) => {
-      tx.lease.assertHeld()
-      tx.add(name, part)
+    store.write(async (tx) => {
+      await tx.lease.assertHeld()
+      await tx.add(name, part)
     }),
   )
 }

@@ -25,9 +25,9 @@ export function noteWrites(writer: Connection, holder = 'nobody') {
   const value = writer.prepare('SELECT value FROM counters').pluck()
   const set = writer.prepare('UPDATE counters SET value = ?')
   return {
-    add: (id: string, part = 'a', bytes = 0) => insert.run(id, part, bytes),
+    add: async (id: string, part = 'a', bytes = 0): Promise<void> => void insert.run(id, part, bytes),
     /** Reads, then writes what it has read plus one: two transactions that overlapped would lose a step. */
-    increment(): number {
+    async increment(): Promise<number> {
       const next = (value.get() as number) + 1
       set.run(next)
       return next

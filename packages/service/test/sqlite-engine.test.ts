@@ -1,0 +1,38 @@
+import Database from 'better-sqlite3'
+import { ageMigrations, ageWrites } from '../src/age.ts'
+import { systemClock } from '../src/clock.ts'
+import { idempotencyMigrations, idempotencyWrites } from '../src/idempotency.ts'
+import { openStore } from '../src/store.ts'
+import { engineSuite } from './engine-suite.ts'
+import { noteMigrations, noteReads, noteWrites, tempFile } from './support/notes-store.ts'
+
+engineSuite({
+  open(t, { at = tempFile(t), clock = systemClock, holder = 'nobody' } = {}) {
+    const store = openStore({
+      file: at,
+      migrations: [...noteMigrations, ...ageMigrations, ...idempotencyMigrations],
+      clock,
+      writes: (writer) => ({
+        ...noteWrites(writer, holder),
+        ages: ageWrites(writer),
+        idempotency: idempotencyWrites(writer, clock),
+      }),
+      reads(reader) {
+        const { ids, counter } = noteReads(reader)
+        return {
+          ids: async () => ids(),
+          counter: async () => counter(),
+          keys: async () => reader.prepare('SELECT user_id, route, key FROM idempotency_keys').raw().all(),
+        }
+      },
+    })
+    t.teardown(store.close)
+    return { ...store, at }
+  },
+  lock(t, at) {
+    const outside = new Database(at)
+    t.teardown(() => outside.close())
+    outside.exec('BEGIN IMMEDIATE')
+    return () => outside.exec('ROLLBACK')
+  },
+})
