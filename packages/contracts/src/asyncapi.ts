@@ -7,8 +7,8 @@
  * group: an operation's `queue` names the durable, and `x-jetstream` says what it is.
  */
 import packageJson from '../package.json' with { type: 'json' }
-import { type EventExample, eventExamples } from './event-examples.ts'
-import { type EventType, eventData, eventSchemas, eventTypes, SYSTEM_HEADER } from './events.ts'
+import { documentedSchemas, type EventExample, eventExamples } from './event-examples.ts'
+import { type EventType, eventData, eventTypes, SYSTEM_HEADER } from './events.ts'
 import { paidLetter } from './examples.ts'
 import { eventGuide, type SignalGuide, signals } from './guide.ts'
 import { PushedLetter, PushReady } from './http.ts'
@@ -51,7 +51,7 @@ export function asyncApiDocument(): Part {
     components: {
       schemas: byNames([
         ...eventTypes.map(
-          (type) => [type, { ...plain(eventSchemas[type]), description: descriptionOf(eventData[type]) }] as const,
+          (type) => [type, { ...plain(documentedSchemas[type]), description: descriptionOf(eventData[type]) }] as const,
         ),
         ['PushedLetter', plain(PushedLetter)],
         ['PushReady', plain(PushReady)],

@@ -1,5 +1,5 @@
 /** The events of the story that examples.ts tells, as they travel: Ada registers, pays a hat, cannot pay a piano. */
-import type { CloudEvent, EventType } from './events.ts'
+import { type CloudEvent, type EventType, eventSchemas, eventTypes } from './events.ts'
 import {
   createdEventId,
   debit,
@@ -139,3 +139,8 @@ export const eventExamples: { readonly [T in EventType]: readonly EventExample<T
     },
   ],
 }
+
+/** The schemas with their examples, for the documents: a service that reads and writes events needs none. */
+export const documentedSchemas = Object.fromEntries(
+  eventTypes.map((type) => [type, { ...eventSchemas[type], examples: eventExamples[type].map(({ event }) => event) }]),
+) as unknown as typeof eventSchemas

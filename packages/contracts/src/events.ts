@@ -8,7 +8,6 @@
  * `causationid` (the event that caused this one). The NATS subject is the event's type.
  */
 import { type Static, type TSchema, Type } from 'typebox'
-import { eventExamples } from './event-examples.ts'
 import { Amount, Currency, Description, described, FailureReason, Name, Timestamp, UserId, Uuid } from './values.ts'
 
 /**
@@ -110,7 +109,7 @@ const envelope = <T extends EventType, D extends TSchema>(type: T, data: D) =>
       ),
       data,
     },
-    { ...open, title: type, examples: eventExamples[type].map(({ event }) => event) },
+    { ...open, title: type },
   )
 
 /** The whole message per event type: envelope and data. */

@@ -7,7 +7,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TSchema } from 'typebox'
 import { asyncApiDocument } from './asyncapi.ts'
-import { eventData, eventSchemas, eventTypes } from './events.ts'
+import { documentedSchemas } from './event-examples.ts'
+import { eventData, eventTypes } from './events.ts'
 import { withGeneratedParts } from './events-markdown.ts'
 import * as http from './http.ts'
 
@@ -29,7 +30,7 @@ const bodies = Object.values(http as Record<string, unknown>).flatMap((value) =>
 /** Every file of the folder: path relative to it → text. Deterministic. */
 export function schemaFiles(): Map<string, string> {
   const events = eventTypes.map((type) =>
-    fileOf('events', type, eventSchemas[type], (eventData[type] as Described).description),
+    fileOf('events', type, documentedSchemas[type], (eventData[type] as Described).description),
   )
   const bodyFiles = bodies.map(({ name, schema }) => fileOf('http', name, schema, schema.description))
   return new Map([...events, ...bodyFiles, ['asyncapi.json', `${JSON.stringify(asyncApiDocument(), null, 2)}\n`]])
