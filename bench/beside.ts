@@ -2,12 +2,11 @@
  * The system beside the bare pipeline (bare/pipeline.ts), in turn, at the same load: one user, the most connections. Only the
  * ratio of the two says something, and only with nothing else running.
  */
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { findNatsServer } from '@checkout/processes/nats-server.ts'
-import { reservePorts, untilListening } from '@checkout/processes/ports.ts'
+import { startNats } from '@checkout/testkit/nats.ts'
 import { type Cell, percentiles } from './cell.ts'
 import { pause } from './http.ts'
 import { postOrders } from './load.ts'
@@ -55,16 +54,11 @@ async function bareSettledPerSecond({
   dataDir: string
 }) {
   const folder = mkdtempSync(join(dataDir, 'bare-'))
-  const { nats: port, release } = await reservePorts()
+  const nats = await startNats(folder)
   const children: ChildProcess[] = []
   try {
-    const program = await findNatsServer({ log: () => {} })
-    children.push(
-      spawn(program, ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', join(folder, 'nats')], { stdio: 'ignore' }),
-    )
-    await untilListening(port, AbortSignal.timeout(START_WITHIN_MS))
     const start = async (name: string) => {
-      const child = fork(join(import.meta.dirname, `bare/${name}.ts`), [folder, `nats://127.0.0.1:${port}`])
+      const child = fork(join(import.meta.dirname, `bare/${name}.ts`), [folder, nats.url])
       children.push(child)
       const [ready] = (await once(child, 'message', { signal: AbortSignal.timeout(START_WITHIN_MS) })) as [
         { port: number },
@@ -86,7 +80,7 @@ async function bareSettledPerSecond({
   } finally {
     for (const child of children) child.kill('SIGKILL')
     await Promise.all(children.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
-    await release()
+    await nats.stop()
     rmSync(folder, { recursive: true, force: true })
   }
 }

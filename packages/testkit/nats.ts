@@ -49,10 +49,11 @@ const natsCommand = (program: string, port: number, storeDir: string): readonly 
   storeDir,
 ]
 
-export async function startNats(): Promise<TestNats> {
+/** @param within the folder that gets its files, for whoever cares which disk that is on */
+export async function startNats(within = tmpdir()): Promise<TestNats> {
   const program = await natsServerProgram()
   const ports = await reservePorts()
-  const folder = mkdtempSync(join(tmpdir(), 'nats-'))
+  const folder = mkdtempSync(join(within, 'nats-'))
   const storeDir = join(folder, 'store')
   const guard = createGuard()
   let copies = 0

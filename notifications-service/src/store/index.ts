@@ -2,24 +2,15 @@
 import { join } from 'node:path'
 import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
-import { openStore } from '@checkout/service/store.ts'
+import { openStore, type StoreOptions } from '@checkout/service/store.ts'
 import { contactWrites } from './contacts.ts'
 import { letterReads, letterWrites } from './letters.ts'
 import type { NotificationsStore } from './port.ts'
 import { migrations } from './tables.ts'
 
-export function openNotificationsStore({
-  dataDir,
-  clock,
-  newId,
-}: {
-  dataDir: string
-  clock: Clock
-  newId: NewId
-}): NotificationsStore {
+export function openNotificationsStore({ dataDir, clock, newId }: StoreOptions): NotificationsStore {
   return openStore({
     file: join(dataDir, services.notifications.file),
     migrations: [...messagingMigrations, ...deploymentMigrations, ...migrations],

@@ -2,25 +2,16 @@
 import { join } from 'node:path'
 import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
 import { idempotencyMigrations, idempotencyReads, idempotencyWrites } from '@checkout/service/idempotency.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
-import { openStore } from '@checkout/service/store.ts'
+import { openStore, type StoreOptions } from '@checkout/service/store.ts'
 import { orderReads, orderWrites } from './orders.ts'
 import type { OrdersStore } from './port.ts'
 import { migrations } from './tables.ts'
 import { userReads, userWrites } from './users.ts'
 
-export function openOrdersStore({
-  dataDir,
-  clock,
-  newId,
-}: {
-  dataDir: string
-  clock: Clock
-  newId: NewId
-}): OrdersStore {
+export function openOrdersStore({ dataDir, clock, newId }: StoreOptions): OrdersStore {
   return openStore({
     file: join(dataDir, services.orders.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],

@@ -66,6 +66,9 @@ function openFiles(folder: string, shown: readonly Part[]): Files {
   }
 }
 
+const ENTRY = 'id, user_id AS userId, number, kind, amount, balance_after AS balanceAfter, order_id AS orderId'
+const LETTER = 'seq, user_id AS userId, kind, order_id AS orderId, to_address AS "to"'
+
 function* auditOrders(files: Files): Generator<Mistake> {
   const orders = files.groups<OrderRow>(
     'orders',
@@ -87,13 +90,13 @@ function* auditOrders(files: Files): Generator<Mistake> {
   const debits = files.groups<Entry>(
     'payments',
     'orderId',
-    `SELECT id, user_id AS userId, number, kind, amount, balance_after AS balanceAfter, order_id AS orderId
+    `SELECT ${ENTRY}
        FROM transactions WHERE order_id IS NOT NULL ORDER BY order_id`,
   )
   const letters = files.groups<LetterRow>(
     'notifications',
     'orderId',
-    `SELECT seq, user_id AS userId, kind, order_id AS orderId, to_address AS "to"
+    `SELECT ${LETTER}
        FROM letters WHERE order_id IS NOT NULL ORDER BY order_id`,
   )
   // Events leave the outbox, oldest first, when all have read them: then one that is not there says nothing.
@@ -124,7 +127,7 @@ function* auditUsers(files: Files): Generator<Mistake> {
   const entries = files.groups<Entry>(
     'payments',
     'userId',
-    `SELECT id, user_id AS userId, number, kind, amount, balance_after AS balanceAfter, order_id AS orderId
+    `SELECT ${ENTRY}
        FROM transactions ORDER BY user_id, number`,
   )
   const contacts = files.groups<{ userId: string; email: string }>(
@@ -140,7 +143,7 @@ function* auditUsers(files: Files): Generator<Mistake> {
   const letters = files.groups<LetterRow>(
     'notifications',
     'userId',
-    `SELECT seq, user_id AS userId, kind, order_id AS orderId, to_address AS "to" FROM letters ORDER BY user_id, seq`,
+    `SELECT ${LETTER} FROM letters ORDER BY user_id, seq`,
   )
   const money = noMoney()
   for (const id of keysOf(users, accounts, entries, contacts, mailboxes, letters)) {

@@ -171,16 +171,10 @@ export interface DeadLetterReads {
   count(): number
 }
 
-export interface NewParked {
-  readonly consumer: string
-  readonly eventKey: string
-  readonly subject: string
-  readonly message: string
-  readonly headers: string
+export interface NewParked extends Omit<NewDeadLetter, 'error'> {
   readonly streamSeq: number
   /** Of the message, when it was parked. */
   readonly deliveries: number
-  readonly attempts: number
 }
 
 export interface ParkedRow extends NewParked {

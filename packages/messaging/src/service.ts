@@ -10,6 +10,7 @@ import { type Closer, runService } from '@checkout/service/lifecycle.ts'
 import { createLogger, type Logger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
 import type { DeploymentWrites, Store } from '@checkout/service/port.ts'
+import type { StoreOptions } from '@checkout/service/store.ts'
 import type { Registry } from 'prom-client'
 import type { TSchema } from 'typebox'
 import { adminSchemas, registerDeadLetters, registerStatus } from './admin.ts'
@@ -54,7 +55,7 @@ export async function createBase<Tx extends MessagingTx & { deployment: Deployme
   service: ServiceName,
   version: string,
   config: BaseConfig,
-  open: (options: { dataDir: string; clock: Clock; newId: NewId }) => Store<Tx, R>,
+  open: (options: StoreOptions) => Store<Tx, R>,
 ): Promise<ServiceBase<Store<Tx, R>>> {
   const instance = config.INSTANCE
   const logger = createLogger({ name: service, instance, level: config.LOG_LEVEL })

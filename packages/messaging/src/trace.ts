@@ -1,27 +1,17 @@
 /** W3C Trace Context (https://www.w3.org/TR/trace-context/): the trace goes through the outbox with the event. */
-import { randomBytes } from 'node:crypto'
+import { createRandom } from '@checkout/service/random.ts'
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/
 
 /** A traceparent with a new span id in the caller's trace; in a new trace when the caller's is missing or malformed. */
 export function childOf(parent: string | undefined): string {
   const match = parent === undefined ? null : TRACEPARENT.exec(parent)
-  const random = nextRandom()
+  const random = nextRandom().toString('hex')
   const trace = match?.[1] ?? random.slice(0, 32)
   return `00-${trace}-${random.slice(32, 48)}-${match?.[2] ?? '01'}`
 }
 
-/** 24 random bytes as hexadecimal text, drawn from a block because a system call per event would cost more. */
-let block = ''
-let used = 0
-function nextRandom(): string {
-  if (used >= block.length) {
-    block = randomBytes(24 * 256).toString('hex')
-    used = 0
-  }
-  used += 48
-  return block.slice(used - 48, used)
-}
+const nextRandom = createRandom(24)
 
 /** The traceparent of an HTTP request, as it came. */
 export const traceparentOf = (headers: NodeJS.Dict<string | string[]>): string | undefined =>

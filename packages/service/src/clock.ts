@@ -2,8 +2,8 @@
  * Time and identity as parameters: handlers, relay, sweeper and consumers never ask the process for them, so that a
  * simulation can drive the same code with a virtual clock and its own ids.
  */
-import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
+import { createRandom } from './random.ts'
 
 export interface Clock {
   /** Wall clock, milliseconds since 1970 (UTC). For what people read, never for measuring. */
@@ -45,17 +45,7 @@ export const uuidv7: NewId = () => {
 
 let last = { msecs: 0, seq: 0 }
 
-/** 16 random bytes, drawn from a block because a system call per id would cost more. */
-const block = Buffer.alloc(16 * 256)
-let used = block.length
-function nextRandom(): Buffer {
-  if (used >= block.length) {
-    randomFillSync(block)
-    used = 0
-  }
-  used += 16
-  return block.subarray(used - 16, used)
-}
+const nextRandom = createRandom(16)
 
 /** RFC 3339, UTC, milliseconds: how every time leaves the system. */
 export const rfc3339 = (ms: number): string => new Date(ms).toISOString()

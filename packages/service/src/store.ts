@@ -1,5 +1,5 @@
 /** A service's store on SQLite: its file, its unit of work, its reads. All SQL of a service is behind it. */
-import type { Clock } from './clock.ts'
+import type { Clock, NewId } from './clock.ts'
 import type { Store } from './port.ts'
 import { type Connection, type Migration, openSqlite } from './sqlite.ts'
 import { createUnitOfWork } from './unit-of-work.ts'
@@ -9,6 +9,13 @@ const OTHERS_POLL_MS = 20
 /** A WAL larger than this is cut back actively; checkpoints that readers or writers got in the way of let it grow. */
 const WAL_TRUNCATE_PAGES = 16_000
 const WAL_CHECK_MS = 2_000
+
+/** What every service's store is opened with. */
+export interface StoreOptions {
+  dataDir: string
+  clock: Clock
+  newId: NewId
+}
 
 export function openStore<Tx, Reads>(options: {
   file: string

@@ -2,26 +2,17 @@
 import { join } from 'node:path'
 import { services } from '@checkout/contracts/services.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/service/deployment.ts'
 import { idempotencyMigrations, idempotencyReads, idempotencyWrites } from '@checkout/service/idempotency.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
-import { openStore } from '@checkout/service/store.ts'
+import { openStore, type StoreOptions } from '@checkout/service/store.ts'
 import { accountReads, accountWrites } from './accounts.ts'
 import { decisionReads, decisionWrites } from './decisions.ts'
 import { ledgerReads, ledgerWrites } from './ledger.ts'
 import type { PaymentsStore } from './port.ts'
 import { migrations } from './tables.ts'
 
-export function openPaymentsStore({
-  dataDir,
-  clock,
-  newId,
-}: {
-  dataDir: string
-  clock: Clock
-  newId: NewId
-}): PaymentsStore {
+export function openPaymentsStore({ dataDir, clock, newId }: StoreOptions): PaymentsStore {
   return openStore({
     file: join(dataDir, services.payments.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
