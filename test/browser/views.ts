@@ -1,5 +1,5 @@
 /**
- * Every view, in both themes and on wide and narrow screens: it survives a reload, does not scroll sideways, has no
+ * Every view in one theme, on wide and narrow screens: it survives a reload, does not scroll sideways, has no
  * violation that axe-core finds. What they look like is left in test/browser/screenshots for people to judge.
  */
 import { join } from 'node:path'
@@ -16,12 +16,10 @@ import {
 } from '@checkout/testkit/person.ts'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
 import { assertNoErrors, client } from '../support/system.ts'
-import { type Browsing, screenshots, withBrowser } from './browser.ts'
+import { type Browsing, screenshots } from './browser.ts'
 
-const themes = ['light', 'dark'] as const
-type Theme = (typeof themes)[number]
 /** Such as a laptop and a phone. */
 const widths = [1280, 390] as const
 /** The narrowest that WCAG 2.2 asks for (1.4.10, reflow). */
@@ -37,16 +35,8 @@ interface View {
   prepare?: (page: Page) => Promise<void>
 }
 
-t.test('every view', async (t) => {
-  await withBrowser(t, {}, async (browsing) => {
-    // Both at once, each in a browser and with a user of its own.
-    await Promise.all(themes.map((theme) => inTheme(t, browsing, theme)))
-    await t.test('documentation', (t) => documentation(t, browsing))
-    assertNoErrors(t, browsing.system)
-  })
-})
-
-async function inTheme(t: Test, { open, system }: Browsing, theme: Theme) {
+/** All views in one theme, one after the other. */
+export async function testViews(t: Test, { open, system }: Browsing, theme: 'light' | 'dark') {
   // One of the views is that of an order which is not there.
   const page = await open({ colorScheme: theme, reducedMotion: 'reduce', expected: /status of 404/ })
   await examine(t, page, { name: 'welcome', at: '#/', heading: 'Place an order and watch it travel' }, theme)
@@ -92,6 +82,7 @@ async function inTheme(t: Test, { open, system }: Browsing, theme: Theme) {
   ]
   for (const view of views) await examine(t, page, view, theme)
   await page.context().close()
+  assertNoErrors(t, system)
 }
 
 async function openDetails(page: Page) {
@@ -106,7 +97,7 @@ async function makeMistakes(page: Page) {
   await page.getByText('Please fill this in.').waitFor()
 }
 
-async function examine(t: Test, page: Page, view: View, theme: Theme) {
+async function examine(t: Test, page: Page, view: View, theme: string) {
   await page.evaluate((hash) => {
     location.hash = hash
   }, view.at)
@@ -175,48 +166,4 @@ async function violations(page: Page): Promise<string[]> {
   return results.violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
   )
-}
-
-const documents = [
-  ['Orders', '/orders/{id}'],
-  ['Payments', '/accounts/me/deposits'],
-  ['Notifications', '/notifications'],
-] as const
-
-/** /docs/: one page over the three OpenAPI documents. */
-async function documentation(t: Test, { open, system }: Browsing) {
-  const page = await open({ at: 'docs/' })
-  const selector = page.getByLabel('Select a definition')
-  for (const [part, path] of documents) {
-    await selector.selectOption({ label: part })
-    await page.getByRole('heading', { name: `${part.toLowerCase()}-service` }).waitFor()
-    await page.getByText(path, { exact: true }).first().waitFor()
-  }
-
-  await page.getByRole('button', { name: 'Authorize', exact: true }).click()
-  await page.getByRole('textbox', { name: 'Value:' }).fill('ada')
-  await page.getByRole('button', { name: 'Apply credentials' }).click()
-  await page.getByRole('button', { name: 'Close' }).click()
-  await selector.selectOption({ label: 'Payments' })
-  const openAccount = page.locator('#operations-accounts-openAccount')
-  await openAccount.getByText('/accounts', { exact: true }).click()
-  await openAccount.getByRole('button', { name: 'Execute' }).click()
-  await openAccount.locator('.live-responses-table').getByText('201').waitFor()
-  t.equal((await client(system.url, 'ada')('GET', '/accounts/me')).status, 200, 'done as the authorised user')
-
-  await page.reload()
-  await page.getByRole('heading', { name: 'payments-service' }).waitFor()
-  await openAccount.getByRole('button', { name: 'Execute' }).waitFor()
-  await openAccount.getByRole('button', { name: 'authorization button locked' }).waitFor()
-
-  for (const theme of themes) {
-    await page.emulateMedia({ colorScheme: theme })
-    await page.reload()
-    await page.getByRole('heading', { name: 'payments-service' }).waitFor()
-    await page.screenshot({ path: join(screenshots, `docs-${theme}-1280.png`) })
-  }
-
-  await page.getByRole('link', { name: 'Back to the shop' }).click()
-  await heading(page, 'Place an order and watch it travel').waitFor()
-  await page.context().close()
 }
