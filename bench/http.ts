@@ -30,19 +30,17 @@ export function openConnection(baseUrl: string): Connection {
       client.dispatch(
         { method: 'POST', path, headers, body },
         {
-          onConnect() {},
-          onHeaders(status) {
+          onRequestStart() {},
+          onResponseStart(_controller, status) {
             answer.status = status
-            return true
           },
-          onData(chunk) {
+          onResponseData(_controller, chunk) {
             answer.body += chunk.toString()
-            return true
           },
-          onComplete() {
+          onResponseEnd() {
             done(null, answer)
           },
-          onError(error) {
+          onResponseError(_controller, error) {
             done(error, answer)
           },
         },

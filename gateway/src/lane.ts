@@ -163,7 +163,7 @@ export function createLane(origin: string, size: number, waitMs: number, onDisco
 }
 
 /** One flight on one connection, as undici's handler. A class: five closures for each request would cost more than the rest. */
-class Run implements Dispatcher.DispatchHandlers {
+class Run implements Dispatcher.DispatchHandler {
   readonly client: Client
   readonly flight: Flight
   readonly #onEnd: (run: Run, isReusable: boolean) => void
@@ -179,28 +179,27 @@ class Run implements Dispatcher.DispatchHandlers {
     this.#onEnd = onEnd
   }
 
-  onConnect(abort: () => void) {
-    if (this.isOver) abort()
+  onRequestStart(controller: Dispatcher.DispatchController) {
+    if (this.isOver) controller.abort(new Error('the request was given up before it was sent'))
     else this.isSent = true
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void) {
-    if (!this.isOver) this.flight.onHeaders(status, raw, resume)
-    return true
+  onResponseStart(controller: Dispatcher.DispatchController, status: number) {
+    if (!this.isOver) this.flight.onHeaders(status, controller.rawHeaders as Buffer[], () => controller.resume())
   }
 
-  onData(chunk: Buffer) {
-    return this.isOver || this.flight.onData(chunk)
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer) {
+    if (!this.isOver && !this.flight.onData(chunk)) controller.pause()
   }
 
-  onComplete() {
+  onResponseEnd() {
     if (this.isOver) return
     this.isOver = true
     this.flight.onComplete()
     this.#onEnd(this, true)
   }
 
-  onError(error: NodeJS.ErrnoException) {
+  onResponseError(_controller: Dispatcher.DispatchController, error: NodeJS.ErrnoException) {
     if (this.isOver) return
     this.isOver = true
     this.flight.onFailure(this.isDispatched || this.isSent ? 'broken' : 'refused', this.isSent, error.code)
