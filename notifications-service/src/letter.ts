@@ -2,7 +2,7 @@
 import { currencyFormat, decimalOf } from '@checkout/contracts/currencies.ts'
 import type { Letter } from '@checkout/contracts/http.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import type { LetterRow } from './store/port.ts'
 
 export interface OrderFacts {

@@ -6,7 +6,7 @@
  */
 import type { DutyOptions } from '@checkout/messaging/duty.ts'
 import type { Schedule } from '@checkout/messaging/messaging.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { createTransport } from 'nodemailer'
 import type { Logger } from 'pino'
 import type { LetterRow, NotificationsStore } from './store/port.ts'
@@ -37,10 +37,10 @@ export function createMailer(options: {
   from: string
   store: NotificationsStore
   schedule: Schedule
-  clock: Clock
+  platform: Platform
   logger: Logger
 }): Mailer {
-  const { smtpUrl, from, store, schedule, clock, logger } = options
+  const { smtpUrl, from, store, schedule, platform, logger } = options
   const transport = createTransport({
     url: smtpUrl,
     pool: true,
@@ -62,13 +62,13 @@ export function createMailer(options: {
         messageId: `<${letter.id}@${domain}>`,
         date: new Date(letter.createdAt),
       })
-      await Promise.race([sent, abandoned(signal, sent)])
+      await Promise.race([sent, abandoned(signal, sent, platform)])
     } catch (error) {
       if (error instanceof Abandoned) return
       return fail(letter, error as SmtpError)
     }
     // Also by an instance that has lost the lease meanwhile: the mail is out, and nobody shall send it again.
-    await store.write((tx) => tx.letters.sent(letter, clock.now()))
+    await store.write((tx) => tx.letters.sent(letter, platform.now()))
   }
 
   async function fail(letter: LetterRow, error: SmtpError): Promise<void> {
@@ -108,7 +108,7 @@ export function createMailer(options: {
 class Abandoned extends Error {}
 
 /** Rejects some time after the signal, unless the mail is sent or refused before. */
-function abandoned(signal: AbortSignal, sent: Promise<unknown>): Promise<never> {
+function abandoned(signal: AbortSignal, sent: Promise<unknown>, { setTimeout }: Platform): Promise<never> {
   return new Promise((_, reject) => {
     const giveUp = () => setTimeout(() => reject(new Abandoned()), STOP_WAIT_MS).unref()
     signal.addEventListener('abort', giveUp)

@@ -8,7 +8,7 @@
 import type { PushedLetter, PushReady } from '@checkout/contracts/http.ts'
 import { pushSubject } from '@checkout/contracts/topology.ts'
 import type { Signals } from '@checkout/messaging/broker.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Logger } from 'pino'
 import { toLetter } from './letter.ts'
 import type { NotificationsStore } from './store/port.ts'
@@ -64,11 +64,11 @@ interface Listener {
 export function createPush(options: {
   store: NotificationsStore
   signals: Signals
-  clock: Clock
+  platform: Platform
   logger: Logger
   onSent?: (letters: number) => void
 }): Push {
-  const { store, signals, clock, logger, onSent } = options
+  const { store, signals, platform, logger, onSent } = options
   const { letters } = store.read
   const users = new Map<string, Listener>()
   const stopping = new AbortController()
@@ -119,7 +119,7 @@ export function createPush(options: {
       connection.again = false
       more = await sendPage(connection)
       // What the kernel takes at once is sent at once: without this, a long backlog would hold up everybody else.
-      if (more) await new Promise(setImmediate)
+      if (more) await new Promise<void>(platform.setImmediate)
     } while ((more || connection.again) && !connection.ended)
     connection.pumping = false
   }
@@ -174,13 +174,13 @@ export function createPush(options: {
         if (!connection.ready || (connection.sentSeq ?? 0) < highest) void pump(connection)
       }
       looked += 1
-      if (looked % CHECK_USERS_AT_ONCE === 0) await new Promise(setImmediate)
+      if (looked % CHECK_USERS_AT_ONCE === 0) await new Promise<void>(platform.setImmediate)
     }
   }
 
   async function checkForEver(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await clock.sleep(CHECK_EVERY_MS, stopping.signal)
+      await platform.sleep(CHECK_EVERY_MS, stopping.signal)
       await check()
     }
   }

@@ -4,6 +4,7 @@ import type { App } from '@checkout/service/app.ts'
 import { identityErrors, responses, success } from '@checkout/service/docs.ts'
 import { type OwnHosts, ownHosts } from '@checkout/service/hosts.ts'
 import { parseUserId, varyByUser } from '@checkout/service/identity.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import websocket from '@fastify/websocket'
@@ -33,6 +34,7 @@ const TOO_MANY = `over ${SOCKETS_PER_USER_MAX} connections of this user; this wa
 export interface StreamDeps {
   push: Push
   store: NotificationsStore
+  readonly platform: Platform
   readonly metrics: Registry
   /** Origins whose pages may connect, beside the gateway's own; such as https://shop.example. */
   allowedOrigins: readonly string[]
@@ -57,7 +59,7 @@ at once: that closes the next one), with 1009 when a client sends more than 4 Ki
 again at once: another instance takes over), and with 1013 when the client reads too slowly (connect again with \`since\`).`
 
 export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
-  const { push, store, allowedOrigins, slowMs = SLOW_MS, userFromQuery = true } = deps
+  const { push, store, platform, allowedOrigins, slowMs = SLOW_MS, userFromQuery = true } = deps
   const open = new Set<WebSocket>()
   const crowd = createCrowd()
   let closing = false
@@ -66,17 +68,17 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
     // A frame that is too large or broken: ws has sent the close code that says so, and reads no more.
     errorHandler: (error, socket, request) => {
       request.log.debug({ err: error }, 'a WebSocket client broke the protocol')
-      cut(socket, CLOSE_MS)
+      cut(socket, CLOSE_MS, platform)
     },
     preClose: (done) => {
       closing = true
-      void closeAll(open).then(() => done())
+      void closeAll(open, platform).then(() => done())
     },
   })
   upgradeOnly(app.server, STREAM_PATH)
   const onSlow = registerMetrics(deps.metrics, open)
-  const heartbeat = setInterval(() => ping(open), deps.pingEveryMs ?? PING_EVERY_MS)
-  app.addHook('onClose', async () => clearInterval(heartbeat))
+  const heartbeat = platform.setInterval(() => ping(open), deps.pingEveryMs ?? PING_EVERY_MS)
+  app.addHook('onClose', async () => platform.clearTimeout(heartbeat))
   const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()))
   const hosts = ownHosts([...(deps.allowedHosts ?? []), ...allowedOrigins.map((origin) => new URL(origin).hostname)])
 
@@ -133,12 +135,12 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
     },
     wsHandler: (socket, { userId, query, log }) => {
       // The others have been told to go already: this one would hold the shutdown.
-      if (closing) return close(socket, closeCodes.restart, RESTARTS, CLOSE_MS)
+      if (closing) return close(socket, closeCodes.restart, RESTARTS, CLOSE_MS, platform)
       open.add(socket)
       const surplus = crowd.join(userId, socket)
-      if (surplus) close(surplus, closeCodes.tooMany, TOO_MANY, CLOSE_MS)
+      if (surplus) close(surplus, closeCodes.tooMany, TOO_MANY, CLOSE_MS, platform)
       const disconnect = push.connect(
-        { send: sender(socket, slowMs, onSlow) },
+        { send: sender(socket, slowMs, onSlow, platform) },
         userId,
         (query as { since?: number }).since,
       )
@@ -215,24 +217,25 @@ function userOf({ headers, query }: FastifyRequest, userFromQuery: boolean): str
   return userId
 }
 
-const sender = (socket: WebSocket, slowMs: number, onSlow: () => void) => (texts: readonly string[]) =>
-  new Promise<boolean>((resolve) => {
-    if (socket.readyState !== socket.OPEN) return resolve(false)
-    const slow = setTimeout(() => {
-      onSlow()
-      // Behind everything that it has not read yet, so it gets the same time again.
-      close(socket, closeCodes.tooSlow, 'reads too slowly', slowMs)
-      resolve(false)
-    }, slowMs)
-    let left = texts.length
-    const sent = (error?: Error | null) => {
-      left -= 1
-      if (left > 0 && !error) return
-      clearTimeout(slow)
-      resolve(!error)
-    }
-    for (const text of texts) socket.send(text, sent)
-  })
+const sender =
+  (socket: WebSocket, slowMs: number, onSlow: () => void, platform: Platform) => (texts: readonly string[]) =>
+    new Promise<boolean>((resolve) => {
+      if (socket.readyState !== socket.OPEN) return resolve(false)
+      const slow = platform.setTimeout(() => {
+        onSlow()
+        // Behind everything that it has not read yet, so it gets the same time again.
+        close(socket, closeCodes.tooSlow, 'reads too slowly', slowMs, platform)
+        resolve(false)
+      }, slowMs)
+      let left = texts.length
+      const sent = (error?: Error | null) => {
+        left -= 1
+        if (left > 0 && !error) return
+        platform.clearTimeout(slow)
+        resolve(!error)
+      }
+      for (const text of texts) socket.send(text, sent)
+    })
 
 /** Pinged, and not heard of since. */
 const unanswered = new WeakSet<WebSocket>()
@@ -247,21 +250,21 @@ function ping(open: ReadonlySet<WebSocket>): void {
   }
 }
 
-function close(socket: WebSocket, code: number, reason: string, withinMs: number): void {
+function close(socket: WebSocket, code: number, reason: string, withinMs: number, platform: Platform): void {
   socket.close(code, reason)
-  cut(socket, withinMs)
+  cut(socket, withinMs, platform)
 }
 
 /** A client that does not answer the close frame must not hold the connection. */
-function cut(socket: WebSocket, withinMs: number): void {
+function cut(socket: WebSocket, withinMs: number, { setTimeout, clearTimeout }: Platform): void {
   const timer = setTimeout(() => socket.terminate(), withinMs)
   socket.once('close', () => clearTimeout(timer))
 }
 
 /** Tells all clients to go to another instance, and is done when they have gone. */
-async function closeAll(open: ReadonlySet<WebSocket>): Promise<void> {
+async function closeAll(open: ReadonlySet<WebSocket>, platform: Platform): Promise<void> {
   const gone = [...open].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-  for (const socket of open) close(socket, closeCodes.restart, RESTARTS, CLOSE_MS)
+  for (const socket of open) close(socket, closeCodes.restart, RESTARTS, CLOSE_MS, platform)
   await Promise.all(gone)
 }
 

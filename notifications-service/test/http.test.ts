@@ -1,15 +1,15 @@
 /** Every documented answer of notifications-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
 import { badBodies, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
 import { lock, spoil } from '@checkout/testkit/database.ts'
 import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import { refused, refusesBodies, refusesPages, refusesStrangers, unavailable } from '@checkout/testkit/refusals.ts'
 import t from 'tap'
 import { ada, bob, notificationsApp, paidOf } from './app.ts'
 
-// On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.
-const notifications = await notificationsApp(t, { clock: createTestClock() })
+// Time moves by sleeping: the five seconds that a write waits for a locked file pass at once.
+const notifications = await notificationsApp(t, { platform: createTestPlatform() })
 const { app, store, file } = notifications
 const contract = await readContract(app)
 const subject = { contract, file }

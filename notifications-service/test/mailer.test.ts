@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { Schedule } from '@checkout/messaging/messaging.ts'
 import { reservePorts } from '@checkout/processes/ports.ts'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import pino from 'pino'
@@ -19,7 +19,9 @@ import { createMailer } from '../src/mailer.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
 import { writeMessage } from '../src/write-letter.ts'
 
-const terms = { clock: systemClock, newId: uuidv7, mailing: true }
+const machine = createPlatform()
+
+const terms = { platform: machine, mailing: true }
 
 interface Mail {
   to: string
@@ -65,7 +67,7 @@ async function startSmtp(
 }
 
 function openFile(test: Test, dataDir = mkdtempSync(join(tmpdir(), 'mailer-'))) {
-  const store = openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 })
+  const store = openNotificationsStore({ dataDir, platform: machine })
   test.teardown(async () => {
     await store.close()
     rmSync(dataDir, { recursive: true, force: true })
@@ -85,11 +87,11 @@ const writeTo = (store: Store, userId: string, email: string) =>
 async function start(
   store: Store,
   smtpUrl: string,
-  { schedule = { now: () => 0 }, clock = systemClock }: { schedule?: Schedule; clock?: Clock } = {},
+  { schedule = { now: () => 0 }, platform = machine }: { schedule?: Schedule; platform?: Platform } = {},
 ) {
   await store.write((tx) => tx.lease.take(store.read.lease.current().counter))
   const logger = pino({ level: 'silent' })
-  return createMailer({ smtpUrl, from: 'Shop <shop@shop.example>', store, schedule, clock, logger })
+  return createMailer({ smtpUrl, from: 'Shop <shop@shop.example>', store, schedule, platform, logger })
 }
 const signal = new AbortController().signal
 
@@ -126,8 +128,8 @@ t.test('a refusal for now is tried again later, a refusal for good ends in faile
   await writeTo(store, 'gone', 'gone@example.com')
   let age = 0
   let stepped = 0
-  const clock = { ...systemClock, now: () => Date.now() + stepped }
-  const mailer = await start(store, smtp.url, { schedule: { now: () => age }, clock })
+  const platform = { ...machine, now: () => Date.now() + stepped }
+  const mailer = await start(store, smtp.url, { schedule: { now: () => age }, platform })
   test.teardown(mailer.close)
   const mailOf = (userId: string) => store.read.letters.list(userId, 10, 1)[0]
   await mailer.round(signal)

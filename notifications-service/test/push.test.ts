@@ -1,17 +1,19 @@
 /** What a connection is sent, with a receiver instead of a socket; stream.test.ts has the sockets. */
-import { systemClock } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import pino from 'pino'
 import t from 'tap'
 import { createPush } from '../src/push.ts'
 import { notificationsApp, paidOf, unconnected } from './app.ts'
 
+const machine = createPlatform()
+
 const logger = pino({ level: 'silent' })
 
 t.test('a long backlog lets the event loop turn, however fast it is taken', async (t) => {
   const { store, settled } = await notificationsApp(t)
   for (let n = 0; n < 400; n += 1) await settled(paidOf())
-  const push = createPush({ store, signals: unconnected(), clock: systemClock, logger })
+  const push = createPush({ store, signals: unconnected(), platform: machine, logger })
   const got: string[] = []
   let pages = 0
   let turns = 0
@@ -41,7 +43,7 @@ t.test('a long backlog lets the event loop turn, however fast it is taken', asyn
 t.test('a receiver that has ended is sent nothing more', async (t) => {
   const { store, settled } = await notificationsApp(t)
   for (let n = 0; n < 50; n += 1) await settled(paidOf())
-  const push = createPush({ store, signals: unconnected(), clock: systemClock, logger })
+  const push = createPush({ store, signals: unconnected(), platform: machine, logger })
   let calls = 0
   const disconnect = push.connect(
     {

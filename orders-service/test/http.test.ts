@@ -1,9 +1,9 @@
 /** Every documented answer of orders-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
 import { badBodies, badIdempotencyKeys, badUserIds, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
 import { lock, spoil } from '@checkout/testkit/database.ts'
 import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import {
   refused,
   refusesBodies,
@@ -16,8 +16,8 @@ import t from 'tap'
 import { settleOrder } from '../src/settle-order.ts'
 import { ada, arrival, bob, ordersApp, outcomeOf } from './app.ts'
 
-// On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.
-const { app, store, file } = await ordersApp(t, { clock: createTestClock() })
+// Time moves by sleeping: the five seconds that a write waits for a locked file pass at once.
+const { app, store, file } = await ordersApp(t, { platform: createTestPlatform() })
 const contract = await readContract(app)
 const subject = { contract, file }
 const newOrder = { amount: '149900', description: '"Sun hat"' }

@@ -1,9 +1,9 @@
 /** What orders-service does: keys, lists, tags, journeys, and the sweeper. */
 import type { AnyEvent } from '@checkout/contracts/events.ts'
 import { AGE_STEP_MS, ageLag } from '@checkout/service/age.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { contents, execute } from '@checkout/testkit/database.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t from 'tap'
 import { settleOrder } from '../src/settle-order.ts'
 import { sweepPending } from '../src/sweep-pending.ts'
@@ -218,8 +218,8 @@ t.test('the journey, also when the outbox has forgotten it', async (t) => {
 })
 
 t.test('status and health tell how the service is', async (t) => {
-  const clock = createTestClock()
-  const orders = await ordersApp(t, { clock })
+  const platform = createTestPlatform()
+  const orders = await ordersApp(t, { platform })
   const get = async (url: string) => (await orders.app.inject(url)).json()
   const healthy = {
     service: 'orders-service',
@@ -232,7 +232,7 @@ t.test('status and health tell how the service is', async (t) => {
   }
   t.strictSame(await get('/status/orders'), { ...healthy, outboxBacklog: 0, oldestUnpublishedMs: 0 })
   await place(orders)
-  clock.advance(1_500)
+  platform.advance(1_500)
   await place(orders)
   orders.broker.connected = false
   const waiting = { outboxBacklog: 2, oldestUnpublishedMs: 1_500 }
@@ -248,11 +248,11 @@ t.test('status and health tell how the service is', async (t) => {
 })
 
 t.test('the sweeper asks again, at growing intervals, while the order is pending', async (t) => {
-  const clock = createTestClock()
-  const orders = await ordersApp(t, { clock })
+  const platform = createTestPlatform()
+  const orders = await ordersApp(t, { platform })
   const { store } = orders
   const { id } = (await place(orders)).json()
-  const placedAt = clock.now()
+  const placedAt = platform.now()
   // The file's age, as the holder of the lease counts it.
   let age = 0
   const sweep = () => store.write((tx) => sweepPending(tx, age))
@@ -263,8 +263,8 @@ t.test('the sweeper asks again, at growing intervals, while the order is pending
   const steps = [26, -26, -26, 26, 1, -1, -1, 1]
   for (let seconds = 1; seconds <= 4 * 3_600; seconds++) {
     age += 1_000
-    clock.advance(1_000)
-    if (seconds % 1_111 === 0) clock.step((steps.shift() ?? 0) * 3_600_000)
+    platform.advance(1_000)
+    if (seconds % 1_111 === 0) platform.step((steps.shift() ?? 0) * 3_600_000)
     if ((store.read.orders.nextSweepAt() ?? Infinity) > age) continue
     const swept = await sweep()
     if (swept !== 1) t.fail(`${swept} orders swept`)
@@ -282,7 +282,7 @@ t.test('the sweeper asks again, at growing intervals, while the order is pending
     t.strictSame([question.id, question.type, question.data], [original?.id, original?.type, original?.data])
   }
   t.equal(questions[0]?.time, rfc3339(placedAt + 30_000), 'at its own time')
-  await store.write((tx) => settleOrder(tx, outcomeOf(id), arrival(clock.now())))
+  await store.write((tx) => settleOrder(tx, outcomeOf(id), arrival(platform.now())))
   age += 24 * 3_600_000
   t.equal(await sweep(), 0, 'a settled order is left alone')
   t.equal(store.read.orders.nextSweepAt(), undefined)

@@ -2,7 +2,7 @@
 
 import { createAnswers } from '@checkout/messaging/answers.ts'
 import type { DurableState } from '@checkout/messaging/broker.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t, { type Test } from 'tap'
 import { settleOrder } from '../src/settle-order.ts'
 import { sweeper } from '../src/sweep-pending.ts'
@@ -15,8 +15,8 @@ const ORDERS = 'of the questions'
  * the outbox on the stream, `read` lets payments read questions, `handle` handles answers.
  */
 async function underTraffic(t: Test) {
-  const clock = createTestClock()
-  const { app, store } = await ordersApp(t, { clock })
+  const platform = createTestPlatform()
+  const { app, store } = await ordersApp(t, { platform })
   const questions: string[] = []
   const outcomes: { orderId: string; lost: boolean }[] = []
   let published = 0
@@ -96,7 +96,7 @@ async function underTraffic(t: Test) {
       const now = outcomes.slice(handled, handled + upTo).filter(({ lost }) => !lost)
       handled = Math.min(handled + upTo, outcomes.length)
       const settle = ({ orderId }: { orderId: string }) =>
-        store.write((tx) => settleOrder(tx, outcomeOf(orderId), arrival(clock.now())))
+        store.write((tx) => settleOrder(tx, outcomeOf(orderId), arrival(platform.now())))
       await Promise.all(now.map(settle))
       await publish()
     },

@@ -82,7 +82,7 @@ t.test('registration opens an account, and leaves one alone that is there', asyn
     type: 'users.registered.v1' as const,
     data: { userId, name: 'Ada', email: 'ada@example.com' },
   })
-  const terms = { clock: { now: () => 5 }, currency: 'RUB' } as Parameters<typeof openAccountOf>[2]
+  const terms = { platform: { now: () => 5 }, currency: 'RUB' } as Parameters<typeof openAccountOf>[2]
   await store.write((tx) => openAccountOf(tx, registered('ada'), terms))
   t.equal(payments.balance(), 0)
   await payments.move('deposits', 10)

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
 import { createHandling } from '@checkout/messaging/handling.ts'
-import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import pino from 'pino'
@@ -16,6 +17,8 @@ import { moveMoney } from '../src/move-money.ts'
 import { openAccount } from '../src/open-account.ts'
 import { openPaymentsStore } from '../src/store/index.ts'
 
+const machine = createPlatform()
+
 interface Test {
   teardown(after: () => void | Promise<void>): void
 }
@@ -24,11 +27,11 @@ export type Payments = Awaited<ReturnType<typeof paymentsApp>>
 
 export async function paymentsApp(
   t: Test,
-  { clock = systemClock, perMinute = 0 }: { clock?: Clock; perMinute?: number } = {},
+  { platform = machine, perMinute = 0 }: { platform?: Platform; perMinute?: number } = {},
 ) {
   const { dataDir, remove } = temporaryFolder()
-  const store = openPaymentsStore({ dataDir, clock, newId: uuidv7 })
-  const terms = { clock, newId: uuidv7, currency: 'RUB' }
+  const store = openPaymentsStore({ dataDir, platform })
+  const terms = { platform, currency: 'RUB' }
   const deployment = TEST_SYSTEM
   const app = await buildApp({
     ...terms,
@@ -38,7 +41,7 @@ export async function paymentsApp(
       handlers: createHandlers(terms),
       store,
       deployment,
-      clock,
+      platform,
     }),
     broker: { connected: true, problem: undefined },
     deployment,
@@ -95,9 +98,9 @@ export const arrival: Arrival = { streamSeq: 7, deliveries: 1, receivedAt: Date.
 /** An order of ada's as it arrives; `change` overrides its data. */
 export function orderOf(
   change: Partial<CloudEvent<'orders.created.v1'>['data']> = {},
-  id = uuidv7(),
+  id = machine.newId(),
 ): CloudEvent<'orders.created.v1'> {
-  const orderId = change.orderId ?? uuidv7()
+  const orderId = change.orderId ?? machine.newId()
   return {
     specversion: '1.0',
     id,

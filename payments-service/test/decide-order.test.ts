@@ -1,9 +1,11 @@
 /** An order's money is debited exactly once, or declined for good, whatever is delivered how often. */
-import { uuidv7 } from '@checkout/service/clock.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { contents, execute } from '@checkout/testkit/database.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t from 'tap'
 import { ada, orderOf, paymentsApp } from './app.ts'
+
+const machine = createPlatform()
 
 t.test('a paid order', async (t) => {
   const payments = await paymentsApp(t)
@@ -25,17 +27,17 @@ t.test('a paid order', async (t) => {
 })
 
 t.test('delivered again: one decision, one debit, the outcome at most once per ten seconds', async (t) => {
-  const clock = createTestClock()
-  const payments = await paymentsApp(t, { clock })
+  const platform = createTestPlatform()
+  const payments = await paymentsApp(t, { platform })
   await payments.open(250)
   const order = orderOf()
-  const another = () => ({ ...order, id: uuidv7() })
+  const another = () => ({ ...order, id: machine.newId() })
   await Promise.all([order, order, another(), another()].map(payments.decide))
   t.equal(payments.emitted().length, 1, 'four at once: one answer')
-  clock.advance(9_999)
+  platform.advance(9_999)
   await payments.decide(order)
   t.equal(payments.emitted().length, 1, 'not yet ten seconds')
-  clock.advance(1)
+  platform.advance(1)
   await payments.decide(another())
   t.equal(payments.emitted().length, 1, 'nor while the answer waits to be published')
   await payments.publish()
@@ -44,7 +46,7 @@ t.test('delivered again: one decision, one debit, the outcome at most once per t
   t.strictSame([second.id, second.type, second.data], [first.id, first.type, first.data], 'the same event again')
   t.strictSame(more, [])
   await payments.publish()
-  clock.advance(10_000)
+  platform.advance(10_000)
   await payments.decide(another())
   t.equal(payments.emitted().length, 3)
   t.equal(payments.balance(), 150)
@@ -58,8 +60,8 @@ t.test('a known order that says something else is refused, whichever came first'
     [{ userId: 'bob' }, /user ada, amount 100.*user bob, amount 100|user bob, amount 100.*user ada, amount 100/],
   ] as const) {
     for (const swapped of [false, true]) {
-      const clock = createTestClock()
-      const payments = await paymentsApp(t, { clock })
+      const platform = createTestPlatform()
+      const payments = await paymentsApp(t, { platform })
       await payments.open(250)
       await payments.open(250, 'bob')
       const order = orderOf()
@@ -67,24 +69,24 @@ t.test('a known order that says something else is refused, whichever came first'
       const [first, second] = swapped ? [other, order] : [order, other]
       await payments.decide(first)
       await payments.publish()
-      clock.advance(60_000)
+      platform.advance(60_000)
       const before = contents(payments.file)
       await t.rejects(payments.decide(second), both)
       t.strictSame(contents(payments.file), before, 'nothing changed, not even the inbox')
-      await payments.decide({ ...first, id: uuidv7() })
+      await payments.decide({ ...first, id: machine.newId() })
       t.equal(payments.emitted().length, 2, 'the first one is answered again')
     }
   }
 })
 
 t.test('the clock was set back: a repeated question is still answered', async (t) => {
-  const clock = createTestClock()
-  const payments = await paymentsApp(t, { clock })
+  const platform = createTestPlatform()
+  const payments = await paymentsApp(t, { platform })
   await payments.open(250)
   const order = orderOf()
   await payments.decide(order)
   await payments.publish()
-  clock.advance(-3_600_000)
+  platform.advance(-3_600_000)
   await payments.decide(order)
   t.equal(payments.emitted().length, 2)
   await payments.decide(order)
@@ -93,17 +95,17 @@ t.test('the clock was set back: a repeated question is still answered', async (t
 })
 
 t.test('a decline sticks, also after a top-up', async (t) => {
-  const clock = createTestClock()
-  const payments = await paymentsApp(t, { clock })
+  const platform = createTestPlatform()
+  const payments = await paymentsApp(t, { platform })
   await payments.open(99)
   const order = orderOf()
   await payments.decide(order)
   t.match(payments.emitted(), [{ type: 'payments.failed.v1', data: { reason: 'insufficient_funds', amount: 100 } }])
   await payments.move('deposits', 1_000)
   await payments.publish()
-  clock.advance(60_000)
+  platform.advance(60_000)
   await payments.decide(order)
-  await payments.decide({ ...order, id: uuidv7() })
+  await payments.decide({ ...order, id: machine.newId() })
   t.equal(payments.balance(), 1_099)
   const [first, again, ...more] = payments.emitted()
   t.strictSame([again.id, again.type, again.data], [first.id, first.type, first.data])

@@ -1,9 +1,9 @@
 /** Every documented answer of payments-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
 import { badBodies, badIdempotencyKeys, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
 import { lock, spoil } from '@checkout/testkit/database.ts'
 import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import {
   refused,
   refusesBodies,
@@ -15,8 +15,8 @@ import {
 import t from 'tap'
 import { ada, bob, orderOf, paymentsApp } from './app.ts'
 
-// On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.
-const payments = await paymentsApp(t, { clock: createTestClock() })
+// Time moves by sleeping: the five seconds that a write waits for a locked file pass at once.
+const payments = await paymentsApp(t, { platform: createTestPlatform() })
 const { app, store, file } = payments
 const contract = await readContract(app)
 const subject = { contract, file }

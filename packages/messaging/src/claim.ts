@@ -12,8 +12,7 @@
  * Only the one who hears the question judges, so of two that reach each other at least one gives way, whatever crosses
  * on the way: both may be refused, never both cleared. Cleared ones go on asking, for two that could not reach each other.
  */
-import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
@@ -121,14 +120,15 @@ export interface ClaimOptions {
   /** What people find this instance by, such as `orders-service-1, process 12 on host a`. */
   where: string
   store: ClaimStore
+  platform: Platform
   /** Says a text to all others on the subject; with `replies`, the server tells when there are none. */
   say: (text: string, replies: boolean) => void
   /** Called once, with a line for people, when this instance is refused for good, also while it works. */
   onRefused: (line: string) => void
 }
 
-export function createClaim({ systemId, where, store, say, onRefused }: ClaimOptions): Claim {
-  const me = { from: randomUUID(), systemId, where }
+export function createClaim({ systemId, where, store, platform, say, onRefused }: ClaimOptions): Claim {
+  const me = { from: platform.newId(), systemId, where }
   let nonce = ''
   let refused = false
   let clearedAt: number | undefined
@@ -137,14 +137,14 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
   /** Grows with each question and loss, so that an older one does not go on. */
   let round = 0
 
-  const clearedMs = () => (clearedAt === undefined ? null : performance.now() - clearedAt)
+  const clearedMs = () => (clearedAt === undefined ? null : platform.monotonic() - clearedAt)
   const question = (waits: boolean) =>
     JSON.stringify({ ...me, nonce, clearedMs: clearedMs(), waits } satisfies Question)
   const answer = (to: string, verdict: Answer['verdict']) =>
     say(JSON.stringify({ ...me, to, verdict } satisfies Answer), false)
 
   async function note(): Promise<void> {
-    const fresh = randomUUID()
+    const fresh = platform.newId()
     await store.write((tx) => tx.claim.note(fresh))
     nonce = fresh
   }
@@ -160,16 +160,16 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
         break
       } catch {
         // Locked or full: it could not record any work either.
-        await delay(RETRY_MS, undefined, { ref: false })
+        await platform.sleep(RETRY_MS)
       }
     }
     if (over()) return false
     return new Promise<boolean>((resolve) => {
-      const patience = setTimeout(() => settle?.(true), PATIENCE_MS)
+      const patience = platform.setTimeout(() => settle?.(true), PATIENCE_MS)
       settle = (cleared) => {
-        clearTimeout(patience)
+        platform.clearTimeout(patience)
         settle = undefined
-        if (cleared) clearedAt ??= performance.now()
+        if (cleared) clearedAt ??= platform.monotonic()
         resolve(cleared)
       }
       say(question(true), true)
@@ -200,7 +200,7 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
     else refuse(other)
   }
 
-  const asking = setInterval(() => {
+  const asking = platform.setInterval(() => {
     if (refused || settle || clearedAt === undefined) return
     try {
       // One of a busy file may have been forgotten: others would take this instance for a stranger.
@@ -234,7 +234,7 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
     },
     close() {
       round += 1
-      clearInterval(asking)
+      platform.clearTimeout(asking)
       settle?.(false)
     },
   }

@@ -3,8 +3,8 @@
  * It also counts that age on, while there is anything that it measures.
  */
 import { AGE_STEP_MS, ageLag, createAge } from '@checkout/service/age.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { DutyOptions } from './duty.ts'
 
@@ -33,10 +33,10 @@ export function cleanUp<Tx extends { ages: AgeWrites; lease: LeaseWrites }>(opti
   ages: AgeReads
   write: <T>(work: Work<Tx, T>) => Promise<T>
   lease: Lease
-  clock: Clock
+  platform: Platform
 }): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
-  const { kept, stepMs, limit, ages, write, lease, clock } = options
-  const age = createAge({ name: 'retention', stepMs, read: ages, write, lease, clock })
+  const { kept, stepMs, limit, ages, write, lease, platform } = options
+  const age = createAge({ name: 'retention', stepMs, read: ages, write, lease, platform })
   const oldEnough = ({ forMs }: Kept<Tx>, written: number | undefined) =>
     written !== undefined && written + keptAge(forMs, stepMs) <= ages.of('retention')
   const young = (one: Kept<Tx>) => one.ages.newest() !== undefined && !oldEnough(one, one.ages.newest())

@@ -3,8 +3,8 @@ import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import { createAge } from '@checkout/service/age.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import { createLease, type Lease } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
@@ -28,7 +28,7 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   store: Store<Tx, MessagingReads>
   handling: Handling<Tx>
   broker: Broker
-  clock: Clock
+  platform: Platform
   logger: Logger
   metrics?: Registry
   /** How long outbox rows and inbox ids are kept, ms; ten minutes unless a test says otherwise. */
@@ -61,10 +61,10 @@ export interface Messaging {
 }
 
 export function createMessaging<Tx extends MessagingTx>(options: MessagingOptions<Tx>): Messaging {
-  const { service, store, broker, clock, logger, metrics } = options
+  const { service, store, broker, platform, logger, metrics } = options
   const { write } = store
   const retentionMs = options.retentionMs ?? RETENTION_MS
-  const lease = createLease({ read: store.read.lease, write, clock })
+  const lease = createLease({ read: store.read.lease, write, platform })
   const counters = metrics && createCounters(metrics, store, broker, lease, () => consumer.unbound())
   // From the start, so that a rate sees the first one.
   for (const { service: reader, subject: type } of subscriptions) {
@@ -75,7 +75,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     service,
     handling: options.handling,
     write,
-    clock,
+    platform,
     logger,
     onHandled: (type: string, result: (typeof handledResults)[number]) => counters?.handled.inc({ type, result }),
   }
@@ -84,15 +84,15 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   const consumer = createConsumer({ ...shared, broker, onParked: retries.wake })
   const duties: Duty[] = [retries]
   const duty: Messaging['duty'] = (own) => {
-    const made = createDuty({ ...own, lease, clock, logger })
+    const made = createDuty({ ...own, lease, platform, logger })
     duties.push(made)
     return made
   }
 
   const stream: StreamDefinition | undefined = streams.find((s) => s.owner === service)
   if (stream) {
-    const durables = createDurables({ stream, broker, clock, logger })
-    const parts = { stream, outbox: store.read.outbox, write, broker, durables, lease, clock, logger }
+    const durables = createDurables({ stream, broker, platform, logger })
+    const parts = { stream, outbox: store.read.outbox, write, broker, durables, lease, platform, logger }
     const relay = createRelay({ ...parts, onPublished: (rows) => counters?.published.inc(rows) })
     const upkeep = createUpkeep({ ...parts, relay, retentionMs })
     duties.push(relay, upkeep)
@@ -106,13 +106,13 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     ...(options.kept ?? []),
   ]
   const stepMs = retentionStep(retentionMs)
-  duty(cleanUp({ kept, stepMs, limit: RETIRE_BATCH, ages, write, lease, clock }))
+  duty(cleanUp({ kept, stepMs, limit: RETIRE_BATCH, ages, write, lease, platform }))
 
   return {
     lease,
     duty,
     schedule(waits) {
-      const age = createAge({ name: 'schedule', read: ages, write, lease, clock })
+      const age = createAge({ name: 'schedule', read: ages, write, lease, platform })
       duty({
         name: 'schedule',
         everyMs: SCHEDULE_EVERY_MS,

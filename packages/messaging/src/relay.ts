@@ -12,8 +12,8 @@
  */
 import { ok } from 'node:assert'
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import type { Broker } from './broker.ts'
@@ -36,7 +36,7 @@ export interface RelayOptions {
   broker: Broker
   durables: Durables
   lease: Lease
-  clock: Clock
+  platform: Platform
   logger: Logger
   onPublished?: (rows: number) => void
 }
@@ -51,7 +51,7 @@ export interface Relay extends Duty {
 export const messageId = (row: { id: number; eventId: string }): string => `${row.eventId}.${row.id}`
 
 export function createRelay(options: RelayOptions): Relay {
-  const { stream, outbox, write, broker, durables, lease, clock, logger } = options
+  const { stream, outbox, write, broker, durables, lease, platform, logger } = options
   const room = createRoom(options)
   const fence = () => write((tx) => tx.lease.assertHeld())
   /** What is in the stream; undefined when that has to be found out. */
@@ -61,7 +61,7 @@ export function createRelay(options: RelayOptions): Relay {
   /** Grows whenever the position is doubted, so that what was under way then does not restore it. */
   let doubts = 0
 
-  const duty = createDuty({ name: `relay ${stream.name}`, everyMs: POLL_MS, round, lease, clock, logger })
+  const duty = createDuty({ name: `relay ${stream.name}`, everyMs: POLL_MS, round, lease, platform, logger })
   const forget = () => {
     position = undefined
     doubts += 1
@@ -81,7 +81,7 @@ export function createRelay(options: RelayOptions): Relay {
     if (waiting.length === 0) return false
     try {
       const rows = await room.admit(waiting, after.seq)
-      if (rows.length === 0) await clock.sleep(FULL_WAIT_MS, signal)
+      if (rows.length === 0) await platform.sleep(FULL_WAIT_MS, signal)
       else if (position === after) await publish(rows, after)
     } catch (error) {
       forget()
@@ -185,7 +185,7 @@ export function createRelay(options: RelayOptions): Relay {
     logger.info({ stream: stream.name, why }, 'making the stream anew; everything retained is published again')
     await write((tx) => tx.lease.assertHeld())
     await broker.deleteStream(stream.name)
-    if (outbox.incarnation() !== undefined) await clock.sleep(DELETION_PAUSE_MS, signal)
+    if (outbox.incarnation() !== undefined) await platform.sleep(DELETION_PAUSE_MS, signal)
     if (signal.aborted) return undefined
     const state = await broker.createStream(stream)
     return begin(state.incarnation)

@@ -8,7 +8,7 @@
  * acknowledgement floor over what is purged: afterwards nobody could tell what was read.
  */
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import type { Broker, StreamState } from './broker.ts'
@@ -31,13 +31,13 @@ export interface RoomOptions {
   write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
   broker: Broker
   durables: Durables
-  clock: Clock
+  platform: Platform
   logger: Logger
 }
 
 export type Room = ReturnType<typeof createRoom>
 
-export function createRoom({ stream, outbox, write, broker, durables, clock, logger }: RoomOptions) {
+export function createRoom({ stream, outbox, write, broker, durables, platform, logger }: RoomOptions) {
   /** What the stream holds when its last sequence is `seq`, bytes; estimated upwards since it was last asked. */
   let known: { seq: number; bytes: number; maxBytes: number } | undefined
   let shortSince: number | undefined
@@ -93,8 +93,8 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
 
     let upTo = Math.min(target, ...readers.filter(({ durable }) => !givenUp.has(durable)).map(({ unread }) => unread))
     if ((upTo - firstSeq) * average < Math.min(maxBytes * WORTH, (target - firstSeq) * average)) {
-      shortSince ??= clock.monotonic()
-      if (clock.monotonic() - shortSince < PATIENCE_MS) return
+      shortSince ??= platform.monotonic()
+      if (platform.monotonic() - shortSince < PATIENCE_MS) return
       for (const { durable, unread } of readers) if (unread < target) givenUp.add(durable)
       upTo = target
     }

@@ -8,8 +8,8 @@
  * any more.
  */
 import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import type { Broker, DurableState, StreamState } from './broker.ts'
@@ -44,7 +44,7 @@ export interface UpkeepOptions {
   durables: Durables
   relay: Relay
   lease: Lease
-  clock: Clock
+  platform: Platform
   logger: Logger
   retentionMs?: number
 }
@@ -55,7 +55,7 @@ export interface Upkeep extends Duty {
 }
 
 export function createUpkeep(options: UpkeepOptions): Upkeep {
-  const { stream, outbox, write, broker, durables, relay, lease, clock, logger } = options
+  const { stream, outbox, write, broker, durables, relay, lease, platform, logger } = options
   const retentionMs = options.retentionMs ?? RETENTION_MS
   const retiredAge = keptAge(retentionMs, retentionStep(retentionMs))
 
@@ -91,7 +91,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     warn(states, after)
     if (await retire(after.incarnation, floorOf(states, before.lastSeq))) return true
     const reading = await settleArrears(states, after, publishedId)
-    if (reading) await clock.sleep(ARREARS_EVERY_MS, signal)
+    if (reading) await platform.sleep(ARREARS_EVERY_MS, signal)
     return reading
   }
 
@@ -148,9 +148,9 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       const published = (appended.get(durable) ?? 0) <= publishedId
       // One that may be dead gets a single message to show that it is not: what it does not read takes others' room.
       // One that reads and is never done gets some of the old all the same.
-      const isLongAgo = clock.monotonic() - (repeatedAt.get(durable) ?? Number.NEGATIVE_INFINITY) > ARREARS_PAUSE_MS
+      const isLongAgo = platform.monotonic() - (repeatedAt.get(durable) ?? Number.NEGATIVE_INFINITY) > ARREARS_PAUSE_MS
       if (published && (waiting === 0 || (alive && (waiting < ARREARS_PENDING || isLongAgo)))) {
-        repeatedAt.set(durable, clock.monotonic())
+        repeatedAt.set(durable, platform.monotonic())
         const limit = alive ? { ...ARREARS_BATCH, bytes: maxBytes * ARREARS_BATCH.share } : { rows: 1, bytes: 0 }
         await repeat(subscription, arrears, incarnation, limit)
         reading = true
@@ -161,7 +161,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   }
 
   function isAlive(durable: string, count: number): boolean {
-    const now = clock.monotonic()
+    const now = platform.monotonic()
     const before = delivered.get(durable)
     const grewAt = before && before.count !== count ? now : (before?.grewAt ?? Number.NEGATIVE_INFINITY)
     delivered.set(durable, { count, grewAt })
@@ -195,6 +195,6 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     }
   }
 
-  const duty = createDuty({ name: `upkeep ${stream.name}`, everyMs: EVERY_MS, round, lease, clock, logger })
+  const duty = createDuty({ name: `upkeep ${stream.name}`, everyMs: EVERY_MS, round, lease, platform, logger })
   return { ...duty, fill: () => (lease.held() ? fill : 0) }
 }

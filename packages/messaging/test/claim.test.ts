@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { claimSubject } from '@checkout/contracts/topology.ts'
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { startNats } from '@checkout/testkit/nats.ts'
 import { everythingAt } from '@checkout/testkit/streams.ts'
@@ -14,6 +14,8 @@ import { type ClaimOptions, createClaim } from '../src/claim.ts'
 import { type Life, openPublisherStore, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -25,7 +27,7 @@ const publisher = async (stage: Stage, dir = stage.dir, url = stage.nats.url) =>
     append: (count: number) =>
       Promise.all(
         Array.from({ length: count }, () => {
-          const orderId = uuidv7()
+          const orderId = machine.newId()
           return life.store.write((tx) =>
             tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
           )
@@ -232,6 +234,7 @@ function table() {
       say: (text) => {
         for (const [i, other] of seats.entries()) if (i !== index) queue.push(() => other.claim.hear(text))
       },
+      platform: machine,
       onRefused: (line) => void refused.push(line),
       ...own,
     })

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import type { EventData, EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { publisherOf, type Subscription, streamOf, subscriptions } from '@checkout/contracts/topology.ts'
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded, shuffled } from '@checkout/testkit/random.ts'
@@ -32,6 +32,8 @@ import {
   withStage,
 } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
+
+const machine = createPlatform()
 
 /** Only for a case that hangs: every wait inside has a deadline of its own. */
 const CASE_MS_MAX = 120_000
@@ -105,7 +107,7 @@ async function withScene<Tx extends MessagingTx>(
         scene.publisher = life
       },
       async emit(count) {
-        const orderIds = Array.from({ length: count }, uuidv7)
+        const orderIds = Array.from({ length: count }, machine.newId)
         await scene.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
         await scene.emitAbout(orderIds)
         return orderIds
@@ -179,7 +181,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
 
   scene('duplicate: the same event a hundred times, under other message ids and other event ids', async (_t, s) => {
     const [orderId = ''] = await s.emit(1)
-    await s.emitAbout(Array(100).fill(orderId), uuidv7()) // one event id, a hundred message ids
+    await s.emitAbout(Array(100).fill(orderId), machine.newId()) // one event id, a hundred message ids
     await s.emitAbout(Array(20).fill(orderId)) // other event ids, the same order
     const others = await s.emit(3)
     await s.settled([orderId, ...others])
@@ -190,7 +192,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.settled(orderIds)
     for (const seq of [1, 7, 30, 7]) {
       const stored = await s.raw.jsm.streams.getMessage(s.stream, { seq })
-      if (stored) await s.raw.publish(stored.subject, stored.string(), `copy-${seq}-${uuidv7()}`)
+      if (stored) await s.raw.publish(stored.subject, stored.string(), `copy-${seq}-${machine.newId()}`)
     }
     // The relay finds that somebody else wrote to its stream.
     await s.settled([...orderIds, ...(await s.emit(30))])
@@ -225,7 +227,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
         return undefined
       }),
     )
-    const orderIds = Array.from({ length: 100 }, uuidv7)
+    const orderIds = Array.from({ length: 100 }, machine.newId)
     await s.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
     await s.emitAbout(shuffled([...orderIds, ...orderIds, ...orderIds], random))
     await s.settled(orderIds)
@@ -285,7 +287,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await eventually(() => s.raw.lastSeq(s.stream), { what: 'the stream is back' })
     const stored = await s.raw.jsm.streams.getMessage(s.stream, { seq: 1 })
     while ((await s.raw.lastSeq(s.stream)) < recorded + 5) {
-      await s.raw.publish(cut.type, stored?.string() ?? '', uuidv7())
+      await s.raw.publish(cut.type, stored?.string() ?? '', machine.newId())
     }
     t.ok((await s.raw.lastSeq(s.stream)) > recorded, 'by its length the stream looks whole')
     await s.startPublisher()
@@ -316,7 +318,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     // What somebody else wrote, the durable acknowledged and the broker lost again: the relay misses nothing.
     await s.publisher.stop()
     const stored = await eventually(() => s.raw.jsm.streams.getMessage(s.stream, { seq: 1 }), { what: 'the stream' })
-    for (let i = 0; i < 5; i++) await s.raw.publish(cut.type, stored.string(), uuidv7())
+    for (let i = 0; i < 5; i++) await s.raw.publish(cut.type, stored.string(), machine.newId())
     const floor = async () => (await s.raw.jsm.consumers.info(s.stream, s.subscription.durable)).ack_floor.stream_seq
     await eventually(async () => (await floor()) > 10, { what: 'the durable is past what will be left' })
     await s.nats.kill()
@@ -332,7 +334,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
 
   scene('file locked by another program: nothing is counted, everything is applied afterwards', async (t, s) => {
     await s.settled(await s.emit(5))
-    const orderIds = Array.from({ length: 50 }, uuidv7)
+    const orderIds = Array.from({ length: 50 }, machine.newId)
     await s.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
     const other = new Database(cut.file(s.dir), { timeout: 5_000 })
     try {
@@ -364,7 +366,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
       change(
         publisherFile(s.dir),
         `INSERT INTO outbox (event_id, type, correlation_id, event, traceparent, created_at) VALUES (?, ?, ?, ?, NULL, ?)`,
-        uuidv7(),
+        machine.newId(),
         cut.type,
         'poison',
         event,

@@ -2,15 +2,17 @@
  * What the messaging's tables must do whatever the engine, over the port only: `engineSuite(open)` in a test file of its own.
  * That of the store itself is in packages/service/test/engine-suite.ts.
  */
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import t, { type Test } from 'tap'
 import type { MessagingReads, MessagingTx } from '../src/port.ts'
 import { orderData } from './support/till.ts'
 
+const machine = createPlatform()
+
 type MessagingStore = Store<MessagingTx, MessagingReads>
 
-const append = (store: MessagingStore, orderId = uuidv7()) =>
+const append = (store: MessagingStore, orderId = machine.newId()) =>
   store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
 
 const message = { consumer: 'c', eventKey: 'event', subject: 's', message: 'm', headers: '{}', attempts: 1 }
@@ -19,7 +21,7 @@ const message = { consumer: 'c', eventKey: 'event', subject: 's', message: 'm', 
 export function engineSuite(open: (t: Test) => MessagingStore): void {
   t.test('the outbox is in the order of the commits, without the events of who was rolled back', async (t) => {
     const store = open(t)
-    const orderIds = Array.from({ length: 600 }, uuidv7)
+    const orderIds = Array.from({ length: 600 }, machine.newId)
     const refused = new Error('this member is rolled back')
     await Promise.allSettled(
       orderIds.map((correlationId, i) =>
@@ -43,7 +45,7 @@ export function engineSuite(open: (t: Test) => MessagingStore): void {
 
   t.test('about() stays right while a large publication is being deleted in parts', async (t) => {
     const store = open(t)
-    const orderIds = Array.from({ length: 20 }, uuidv7)
+    const orderIds = Array.from({ length: 20 }, machine.newId)
     for (const orderId of orderIds) await append(store, orderId)
     const [last] = store.read.outbox.about(orderIds[19] ?? '')
     const lastEventId = last?.row.eventId ?? ''
@@ -86,7 +88,7 @@ export function engineSuite(open: (t: Test) => MessagingStore): void {
     const store = open(t)
     let seen: number | undefined
     await store.write(async (tx) => {
-      await tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+      await tx.outbox.append('orders.created.v1', orderData(machine.newId()), { correlationId: 'order' })
       seen = store.read.outbox.take(0, 10).length
     })
     t.equal(seen, 0)

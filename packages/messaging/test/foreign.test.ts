@@ -2,9 +2,10 @@
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import { SYSTEM_HEADER } from '@checkout/contracts/events.ts'
 import { streams, subscriptions } from '@checkout/contracts/topology.ts'
-import { rfc3339, uuidv7 } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
 import { buildHttp } from '@checkout/service/http.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { everythingAt } from '@checkout/testkit/streams.ts'
@@ -26,6 +27,8 @@ import {
 } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 import { EFFECTS, handlingOf, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -55,7 +58,7 @@ async function publisher(stage: Stage, rows: number, deployment = TEST_SYSTEM) {
 const append = ({ store }: { store: ReturnType<typeof openPublisherStore> }, rows: number) =>
   Promise.all(
     Array.from({ length: rows }, () => {
-      const orderId = uuidv7()
+      const orderId = machine.newId()
       return store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
     }),
   )
@@ -290,10 +293,10 @@ t.test('a reader in another currency does not read, and says both', async (t) =>
 })
 
 const eventOf = (currency: string): CloudEvent<'orders.created.v1'> => {
-  const orderId = uuidv7()
+  const orderId = machine.newId()
   return {
     specversion: '1.0',
-    id: uuidv7(),
+    id: machine.newId(),
     source: '/test',
     type: 'orders.created.v1',
     time: rfc3339(Date.now()),
@@ -342,7 +345,7 @@ t.test("another system's message, or one in another currency: a dead letter at o
 })
 
 async function replaying(store: ReturnType<typeof openTill>) {
-  const app = await buildHttp({ logger: recordingLogger().logger, schemas: adminSchemas })
+  const app = await buildHttp({ platform: machine, logger: recordingLogger().logger, schemas: adminSchemas })
   registerDeadLetters(app, { store, handling: handlingOf(store, tillHandlers) })
   return app
 }

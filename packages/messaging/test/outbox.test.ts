@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { openSqlite } from '@checkout/service/sqlite.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded } from '@checkout/testkit/random.ts'
@@ -25,6 +25,8 @@ import {
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
 
+const machine = createPlatform()
+
 t.setTimeout(120_000)
 
 async function withStore(body: (store: ReturnType<typeof openPublisherStore>, dir: string) => Promise<void>) {
@@ -40,13 +42,13 @@ async function withStore(body: (store: ReturnType<typeof openPublisherStore>, di
 
 type PublisherStore = ReturnType<typeof openPublisherStore>
 
-const append = (store: PublisherStore, orderId = uuidv7()) =>
+const append = (store: PublisherStore, orderId = machine.newId()) =>
   store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
 
 t.test('about() says where in the stream an event is, also where ids have gaps', async (t: Test) => {
   await withStage(t, async (stage) => {
     const store = openPublisherStore(stage.dir)
-    const orderIds = Array.from({ length: 40 }, uuidv7)
+    const orderIds = Array.from({ length: 40 }, machine.newId)
     await Promise.allSettled(
       orderIds.map((orderId, i) =>
         store.write(async (tx) => {
@@ -88,7 +90,7 @@ t.test('the backlog is what a count would find, whatever happened before', async
       if (dice < 0.5) {
         const members = Array.from({ length: 5 }, () =>
           store.write(async (tx) => {
-            await tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+            await tx.outbox.append('orders.created.v1', orderData(machine.newId()), { correlationId: 'order' })
             if (random() < 0.3) throw new Error('this member is rolled back')
           }),
         )
@@ -106,7 +108,7 @@ t.test('the backlog is what a count would find, whatever happened before', async
         )
         if (retired) await store.write((tx) => tx.outbox.retire(retired.id, 1 + Math.floor(random() * 20)))
       } else {
-        await store.write((tx) => tx.outbox.restart(uuidv7()))
+        await store.write((tx) => tx.outbox.restart(machine.newId()))
       }
       const counted = upTo(
         'SELECT count(*) AS id FROM outbox WHERE id > coalesce((SELECT max(last_id) FROM publications), 0)',
@@ -123,7 +125,7 @@ t.test('publications are deleted in parts, too, and the newest one stays', async
     const one = (id: number) => ({ firstId: id, lastId: id, lastEventId: `event ${id}`, firstSeq: id, lastSeq: id })
     await store.write(async (tx) => {
       for (let id = 1; id <= 250; id += 1) {
-        await tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+        await tx.outbox.append('orders.created.v1', orderData(machine.newId()), { correlationId: 'order' })
         await tx.outbox.published(one(id))
       }
     })
@@ -154,7 +156,7 @@ t.test('a scrape of the metrics asks for the backlog once', async (t) => {
       store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, backlog } } },
       handling: { handle: () => Promise.resolve(false) },
       broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
-      clock: systemClock,
+      platform: machine,
       logger: recordingLogger().logger,
       metrics,
     })
@@ -174,7 +176,7 @@ t.test('the number of dead letters is kept, whoever adds and deletes them, also 
     const what = { consumer: 'c', eventKey: `event ${n}`, subject: 's', message: 'm', headers: '{}' }
     return { ...what, error: 'e', attempts: 1 }
   }
-  openSqlite(file, deadLetterMigrations.slice(0, 1)).close()
+  openSqlite(file, deadLetterMigrations.slice(0, 1), machine).close()
   change(file, "INSERT INTO dead_letters VALUES (1, 'old', 'c', 'old', 's', 'm', '{}', 'e', 1, 1)")
   const store = openPublisherStore(dir)
   const { deadLetters } = store.read

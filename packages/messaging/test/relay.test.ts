@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { subscriptions } from '@checkout/contracts/topology.ts'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
@@ -12,22 +12,24 @@ import { openPublisherStore, patched, publisherFile, query, type Stage, startLif
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
 
+const machine = createPlatform()
+
 t.setTimeout(300_000)
 
 interface PublisherOptions {
   wrap?: (broker: Broker) => Broker
-  clock?: Clock
+  platform?: Platform
 }
 
-async function publisher(stage: Stage, { wrap, clock = systemClock }: PublisherOptions = {}) {
-  const store = openPublisherStore(stage.dir, clock)
+async function publisher(stage: Stage, { wrap, platform = machine }: PublisherOptions = {}) {
+  const store = openPublisherStore(stage.dir, platform)
   const { url } = stage.nats
-  const life = await startLife({ service: 'orders-service', url, store, handlers: {}, clock, ...(wrap && { wrap }) })
+  const life = await startLife({ service: 'orders-service', url, store, handlers: {}, platform, ...(wrap && { wrap }) })
   stage.atEnd(life.stop)
   const append = (count: number) =>
     Promise.all(
       Array.from({ length: count }, () => {
-        const orderId = uuidv7()
+        const orderId = machine.newId()
         return store.write((tx) =>
           tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
         )
@@ -69,25 +71,25 @@ t.test('the outbox order is the stream order, across batches; a publication is r
   })
 })
 
-/** A clock on which the relay's poll never comes, so that only being woken is left. */
-const noPoll: Clock = {
-  ...systemClock,
+/** A platform on which the relay's poll never comes, so that only being woken is left. */
+const noPoll: Platform = {
+  ...machine,
   sleep: (ms, signal) =>
     ms === 500
       ? new Promise((resolve) => signal?.addEventListener('abort', () => resolve()))
-      : systemClock.sleep(ms, signal),
+      : machine.sleep(ms, signal),
 }
 
 t.test('the relay is woken by commits: its own, and those of another program on the file', async (t) => {
   await withStage(t, async (stage) => {
-    const relay = await publisher(stage, { clock: noPoll })
+    const relay = await publisher(stage, { platform: noPoll })
     for (let round = 0; round < 5; round++) {
       await relay.append(1)
       await relay.published()
     }
     const other = openPublisherStore(stage.dir)
     stage.atEnd(() => other.close())
-    const orderId = uuidv7()
+    const orderId = machine.newId()
     await other.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
     await relay.published()
     t.pass('published without a poll')
@@ -207,16 +209,16 @@ t.test(
       })
       stage.atEnd(() => wake())
       let standing: 'not yet' | 'from the next publish' | 'now' = 'not yet'
-      const clock: Clock = {
-        ...systemClock,
+      const platform: Platform = {
+        ...machine,
         async sleep(ms, signal) {
-          await systemClock.sleep(ms, signal)
+          await machine.sleep(ms, signal)
           if (standing === 'now') await woken
         },
       }
       const attempts: string[] = []
       const old = await publisher(stage, {
-        clock,
+        platform,
         wrap: (broker) =>
           patched(broker, {
             async publish(stream, messages, lastSeq) {

@@ -1,5 +1,5 @@
 /** Messages whose handler fails: parked, tried again from the file, never in the way of others. */
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
@@ -9,6 +9,8 @@ import { copy, onEachDelivery } from './delivery-suite.ts'
 import { type Life, openPublisherStore, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -24,7 +26,7 @@ interface Setting extends Stage {
   till(options: {
     onOrder: (orderId: string, arrival: Arrival) => void
     retryMs?: number
-    clock?: Clock
+    platform?: Platform
     wrap?: (broker: Broker) => Broker
   }): Promise<Life<TillTx>>
   effects(): Map<string, number>
@@ -80,7 +82,7 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
   })
 }
 
-const ids = (count: number) => Array.from({ length: count }, uuidv7)
+const ids = (count: number) => Array.from({ length: count }, machine.newId)
 
 t.test('a handler that always fails: ten attempts with growing pauses, then a dead letter; others pass', async (t) => {
   await withSetting(t, async (s) => {
@@ -250,7 +252,7 @@ t.test('the wall clock jumps while messages are parked: their pauses neither end
     const calls: number[] = []
     const life = await s.till({
       retryMs: 5,
-      clock: { ...systemClock, now: () => Date.now() + ahead },
+      platform: { ...machine, now: () => Date.now() + ahead },
       onOrder() {
         calls.push(performance.now())
         ahead = [26 * HOUR_MS, -26 * HOUR_MS, HOUR_MS, -HOUR_MS][calls.length % 4] ?? 0

@@ -9,8 +9,8 @@
  */
 import { eq, type SQL, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import type { Clock } from './clock.ts'
 import type { Lease } from './lease.ts'
+import type { Platform } from './platform.ts'
 import type { AgeName, AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
@@ -88,17 +88,17 @@ export function createAge(options: {
   read: AgeReads
   write: <T>(work: Work<{ ages: AgeWrites; lease: LeaseWrites }, T>) => Promise<T>
   lease: Pick<Lease, 'onAcquired'>
-  clock: Clock
+  platform: Platform
 }): Age {
-  const { name, read, write, lease, clock } = options
+  const { name, read, write, lease, platform } = options
   const stepMs = options.stepMs ?? AGE_STEP_MS[name]
   /** The age in the file, and when on this process's monotonic clock it was that. */
   let counted = { ms: -1, at: 0 }
-  let acquiredAt: number | undefined = clock.monotonic()
+  let acquiredAt: number | undefined = platform.monotonic()
   let counting = false
 
   lease.onAcquired(() => {
-    acquiredAt = clock.monotonic()
+    acquiredAt = platform.monotonic()
   })
 
   /** The age in the file, and what has passed since. */
@@ -110,7 +110,7 @@ export function createAge(options: {
       acquiredAt = undefined
     }
     // Never more than the lag at once: rows were written in that time, at the age in the file.
-    return { ms: counted.ms, passed: Math.min(Math.floor(clock.monotonic() - counted.at), ageLag(stepMs)) }
+    return { ms: counted.ms, passed: Math.min(Math.floor(platform.monotonic() - counted.at), ageLag(stepMs)) }
   }
 
   return {
@@ -122,7 +122,7 @@ export function createAge(options: {
       const { passed } = look()
       if (counting || passed < stepMs) return
       counting = true
-      const at = clock.monotonic()
+      const at = platform.monotonic()
       try {
         const ms = await write(async (tx) => {
           await tx.lease.assertHeld()

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
-import { settled } from '@checkout/testkit/clock.ts'
 import { until } from '@checkout/testkit/eventually.ts'
+import { settled } from '@checkout/testkit/platform.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { StoreUnavailable } from '../src/unit-of-work.ts'

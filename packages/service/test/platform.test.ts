@@ -1,10 +1,12 @@
 import t from 'tap'
 import { validate, version } from 'uuid'
-import { uuidv7 } from '../src/clock.ts'
+import { createPlatform } from '../src/platform.ts'
+
+const machine = createPlatform()
 
 t.test('ids are UUIDv7, each another, in the order in which they were made', async (t) => {
   const before = Date.now()
-  const ids = Array.from({ length: 100_000 }, uuidv7)
+  const ids = Array.from({ length: 100_000 }, machine.newId)
   const timeOf = (id: string | undefined) => Number.parseInt(id?.replace('-', '').slice(0, 12) ?? '', 16)
   t.ok(ids.every((id) => validate(id) && version(id) === 7))
   t.equal(new Set(ids).size, ids.length)
