@@ -31,7 +31,8 @@ const publisher = async (stage: Stage, dir = stage.dir, url = stage.nats.url) =>
           )
         }),
       ),
-    published: () => eventually(() => life.store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    published: () =>
+      eventually(async () => (await life.store.read.outbox.backlog()).rows === 0, { what: 'all published' }),
   }
 }
 
@@ -227,7 +228,7 @@ function table() {
       where: `seat ${index}`,
       store: {
         write: (work) => work({ claim: { note: async (nonce) => void file.add(nonce) } }),
-        read: { claim: { noted: (nonce) => file.has(nonce) } },
+        read: { claim: { noted: async (nonce) => file.has(nonce) } },
       },
       say: (text) => {
         for (const [i, other] of seats.entries()) if (i !== index) queue.push(() => other.claim.hear(text))

@@ -45,7 +45,8 @@ async function openKept(t: Test, clock = createTestClock()) {
     await store.close()
     rmSync(dir, { recursive: true })
   })
-  await store.write((tx) => tx.lease.take(store.read.lease.current().counter))
+  const { counter } = await store.read.lease.current()
+  await store.write((tx) => tx.lease.take(counter))
   let acquired = () => {}
   const onAcquired = (listener: () => void) => {
     acquired = listener

@@ -36,7 +36,7 @@ async function publisher(stage: Stage, { wrap, clock = systemClock }: PublisherO
   return {
     ...life,
     append,
-    published: () => eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    published: () => eventually(async () => (await store.read.outbox.backlog()).rows === 0, { what: 'all published' }),
   }
 }
 
