@@ -13,6 +13,9 @@ type MessagingStore = Store<MessagingTx, MessagingReads>
 const append = (store: MessagingStore, orderId = uuidv7()) =>
   store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
 
+/** For any read: what they mean does not matter. */
+const ARGUMENTS = ['x', 1, 1]
+
 const message = { consumer: 'c', eventKey: 'event', subject: 's', message: 'm', headers: '{}', attempts: 1 }
 
 /** @param open a store with the messaging's tables, empty; closed when the test has ended */
@@ -94,6 +97,20 @@ export function engineSuite(open: (t: Test) => MessagingStore): void {
     t.strictSame(seen, [])
     await append(store)
     t.equal((await store.read.outbox.take(0, 10)).length, 1)
+  })
+
+  t.test('a read that fails rejects: nothing is thrown at who has not awaited it yet', async (t) => {
+    const store = open(t)
+    await store.close()
+    const reads = (of: object): (() => unknown)[] =>
+      Object.values(of).flatMap((read) =>
+        typeof read === 'function' ? [() => read(...ARGUMENTS)] : reads(read as object),
+      )
+    for (const read of reads(store.read)) {
+      const answer = read()
+      t.type(answer, Promise)
+      await t.rejects(answer as Promise<unknown>)
+    }
   })
 
   t.test('of racing claims to an event one is the first', async (t) => {

@@ -12,6 +12,7 @@ import type { Broker } from '../src/broker.ts'
 import { deadLetterMigrations } from '../src/dead-letters.ts'
 import { outboxSteps } from '../src/journey.ts'
 import { createMessaging } from '../src/messaging.ts'
+import type { OutboxReads } from '../src/port.ts'
 import { messageId } from '../src/relay.ts'
 import {
   change,
@@ -149,24 +150,45 @@ t.test('a scrape of the metrics asks for the backlog once', async (t) => {
     let asked = 0
     const backlog = async () => {
       asked += 1
+      await new Promise(setImmediate)
       return { rows: 7, oldestMs: 2_500 }
     }
-    const metrics = new Registry()
-    createMessaging({
-      service: 'orders-service',
-      store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, backlog } } },
-      handling: { handle: () => Promise.resolve(false) },
-      broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
-      clock: systemClock,
-      logger: recordingLogger().logger,
-      metrics,
-    })
-    const text = await metrics.metrics()
+    const text = await metricsOf(store, { backlog }).metrics()
     t.match(text, /^outbox_backlog 7$/m)
     t.match(text, /^outbox_oldest_seconds 2.5$/m)
     t.equal(asked, 1)
   })
 })
+
+t.test('of two scrapes at once each shows the arrears that it has read', async (t) => {
+  await withStore(async (store) => {
+    const found = [[{ durable: 'payments', rows: 5 }], []]
+    const spans = async () => {
+      const answer = found.shift() ?? []
+      await new Promise(setImmediate)
+      return answer
+    }
+    const metrics = metricsOf(store, { arrears: { ...store.read.outbox.arrears, spans } })
+    const [owed, settled] = await Promise.all([metrics.metrics(), metrics.metrics()])
+    t.match(owed, /^outbox_arrears\{durable="payments"\} 5$/m)
+    t.notMatch(settled, /^outbox_arrears\{/m)
+  })
+})
+
+/** What a service with this store shows, whose outbox reads as `outbox` says. */
+function metricsOf(store: ReturnType<typeof openPublisherStore>, outbox: Partial<OutboxReads>): Registry {
+  const metrics = new Registry()
+  createMessaging({
+    service: 'orders-service',
+    store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, ...outbox } } },
+    handling: { handle: () => Promise.resolve(false) },
+    broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
+    clock: systemClock,
+    logger: recordingLogger().logger,
+    metrics,
+  })
+  return metrics
+}
 
 t.test('the number of dead letters is kept, whoever adds and deletes them, also in a file from before', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'outbox-'))

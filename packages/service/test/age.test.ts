@@ -30,10 +30,18 @@ function openAged(t: Test) {
         acquired = listener
       },
     }
+    let slow: Promise<void> | undefined
     const age = createAge({
       name: 'retention',
       stepMs: STEP_MS,
-      read: store.read.ages,
+      read: {
+        async of(name) {
+          const wait = slow
+          const ms = await store.read.ages.of(name)
+          await wait
+          return ms
+        },
+      },
       write: store.write,
       lease,
       clock,
@@ -42,6 +50,15 @@ function openAged(t: Test) {
       age,
       store,
       written: () => store.read.ages.of('retention'),
+      /** The answers to what is read until `resume` are on the way until `arrive`. */
+      delayReads() {
+        const { promise, resolve: arrive } = Promise.withResolvers<void>()
+        slow = promise
+        const resume = () => {
+          slow = undefined
+        }
+        return { resume, arrive }
+      },
       async acquire() {
         const { counter } = await store.read.lease.current()
         await store.write((tx) => tx.lease.take(counter))
@@ -90,6 +107,42 @@ t.test('whoever has lost the lease counts nothing', async (t) => {
   await b.age.count()
   await a.acquire()
   t.equal(await a.age.now(), STEP_MS, 'what b has counted is not counted again')
+})
+
+t.test('an answer that is older than what was counted meanwhile sets nothing back', async (t) => {
+  const { clock, instance } = openAged(t)
+  const { age, written, acquire, delayReads } = instance('a')
+  await acquire()
+  const delayed = delayReads()
+  const late = age.now()
+  delayed.resume()
+  clock.advance(STEP_MS)
+  await age.count()
+  delayed.arrive()
+  await late
+  t.equal(await age.now(), STEP_MS)
+  clock.advance(STEP_MS)
+  await age.count()
+  t.equal(await written(), 2 * STEP_MS, 'nothing is counted twice')
+})
+
+t.test('an answer from before the lease was acquired once more is not taken for one of after', async (t) => {
+  const { clock, instance } = openAged(t)
+  const [a, b] = [instance('a'), instance('b')]
+  await a.acquire()
+  const delayed = a.delayReads()
+  const late = a.age.now()
+  await b.acquire()
+  for (let step = 0; step < 5; step += 1) {
+    clock.advance(STEP_MS)
+    await b.age.count()
+  }
+  await a.acquire()
+  delayed.resume()
+  delayed.arrive()
+  t.equal(await late, 5 * STEP_MS, 'what b has counted')
+  await a.age.count()
+  t.equal(await a.written(), 5 * STEP_MS, 'is not counted again')
 })
 
 t.test('no row gets older than it is, in any course of events; and it gets as old in the end', async (t) => {

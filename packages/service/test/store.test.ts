@@ -70,6 +70,7 @@ t.test('close finishes the waiting writes, refuses new ones and closes the file'
   await closed
   await waiting
   t.equal(await store.usable(), false)
+  await t.rejects(store.read.lease.current(), 'a read rejects')
   const reopened = openNotes(file)
   t.equal(reopened.read.counter(), 300)
   await reopened.close()
