@@ -75,10 +75,11 @@ export function createMailer(options: {
     const hopeless = isHopeless(error) || letter.mailAttempts + 1 >= MAX_ATTEMPTS
     const pause = Math.min(RETRY_MS.first * 2 ** letter.mailAttempts, RETRY_MS.longest)
     logger.warn({ reason: error.message, letter: letter.id, hopeless }, 'a letter was not mailed')
+    const dueAt = (await schedule.now()) + pause
     await store.write(async (tx) => {
       await tx.lease.assertHeld()
       if (hopeless) await tx.letters.failed(letter)
-      else await tx.letters.postponed(letter, schedule.now() + pause)
+      else await tx.letters.postponed(letter, dueAt)
     })
   }
 
@@ -89,12 +90,13 @@ export function createMailer(options: {
       for (let n = 0; n < BATCH; n += 1) {
         if (signal.aborted) return false
         // A commit wakes the mailer, also its own: with nothing to send it must not make one.
-        const [letter] = store.read.letters.dueMail(schedule.now(), 1)
+        const now = await schedule.now()
+        const [letter] = await store.read.letters.dueMail(now, 1)
         if (!letter) return false
         // Under the lease: what another holder has mailed meanwhile, or is mailing, is not due any more.
         const claimed = await store.write(async (tx) => {
           await tx.lease.assertHeld()
-          return await tx.letters.claim(letter, schedule.now(), schedule.now() + CLAIM_MS)
+          return await tx.letters.claim(letter, now, now + CLAIM_MS)
         })
         if (claimed) await send(letter, signal)
       }

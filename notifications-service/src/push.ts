@@ -127,11 +127,11 @@ export function createPush(options: {
   /** Returns whether there may be more. */
   async function sendPage(connection: Connection): Promise<boolean> {
     if (!connection.listening) return false
-    const page = reading(() => {
-      connection.sentSeq ??= firstSeq(connection)
+    const page = await reading(async () => {
+      connection.sentSeq ??= await firstSeq(connection)
       return letters.after(connection.userId, connection.sentSeq, PAGE)
     })
-    if (page === undefined) return false
+    if (page === undefined || connection.ended) return false
     const last = page.at(-1)
     if (last) {
       if (!(await connection.receiver.send(page.map(frame)))) return false
@@ -148,16 +148,16 @@ export function createPush(options: {
   }
 
   /** More than there is means that the file was restored from an older copy: the client has to begin anew. */
-  function firstSeq({ userId, since }: Connection): number {
-    const highest = letters.lastSeq(userId)
+  async function firstSeq({ userId, since }: Connection): Promise<number> {
+    const highest = await letters.lastSeq(userId)
     if (since === undefined) return highest
     return since > highest ? 0 : since
   }
 
   /** What cannot be read now is read on the next check. */
-  function reading<T>(read: () => T): T | undefined {
+  async function reading<T>(read: () => Promise<T>): Promise<T | undefined> {
     try {
-      return read()
+      return await read()
     } catch (error) {
       logger.warn({ err: error }, 'the letters cannot be read; connections wait for the next check')
       return undefined
@@ -168,7 +168,7 @@ export function createPush(options: {
   async function check(): Promise<void> {
     let looked = 0
     for (const [userId, { connections }] of users) {
-      const highest = reading(() => letters.lastSeq(userId))
+      const highest = await reading(() => letters.lastSeq(userId))
       if (highest === undefined) return
       for (const connection of connections) {
         if (!connection.ready || (connection.sentSeq ?? 0) < highest) void pump(connection)

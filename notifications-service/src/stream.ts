@@ -126,9 +126,8 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
         { path: '/query/since', message: 'must be at least 0' },
       ),
     },
-    preHandler: (_request, _reply, done) => {
-      if (!store.usable()) throw new Problem('store_unavailable')
-      done()
+    preHandler: async () => {
+      if (!(await store.usable())) throw new Problem('store_unavailable')
     },
     handler: () => {
       throw new Problem('upgrade_required', { headers: { upgrade: 'websocket', connection: 'upgrade' } })

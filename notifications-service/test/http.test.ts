@@ -69,7 +69,7 @@ t.test('dead letters', async (t) => {
   const add = async (message: string) => {
     const letter = { consumer: 'c', eventKey: message, subject: 'orders.paid.v1', message, headers: '{}' }
     await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-    return store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id ?? ''
+    return (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id ?? ''
   }
   const act = (id: string, what: string): Call => ({ method: 'POST', url: `/admin/dead-letters/${id}/${what}` })
   const poison = await add('poison')
@@ -118,7 +118,7 @@ t.test('a locked and a broken file', async (t) => {
   const message = JSON.stringify(paidOf())
   const letter = { consumer: 'c', eventKey: 'k', subject: 'orders.paid.v1', message, headers: '{}' }
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-  const waiting = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id
+  const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
   const unlock = lock(file)
   await unavailable(t, subject, [
     send,

@@ -2,8 +2,9 @@
 import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import pino from 'pino'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createPush } from '../src/push.ts'
+import type { LetterReads } from '../src/store/port.ts'
 import { notificationsApp, paidOf, unconnected } from './app.ts'
 
 const machine = createPlatform()
@@ -61,4 +62,65 @@ t.test('a receiver that has ended is sent nothing more', async (t) => {
   await new Promise(setImmediate)
   await new Promise(setImmediate)
   t.equal(calls, 1)
+})
+
+/** Pushes from a store whose letters arrive only when `arrive` is called after they were read. */
+async function slowly(t: Test) {
+  const { store, settled } = await notificationsApp(t)
+  await settled(paidOf())
+  const waiting: (() => void)[] = []
+  const after: LetterReads['after'] = async (...of) => {
+    const page = await store.read.letters.after(...of)
+    await new Promise<void>((resolve) => void waiting.push(resolve))
+    return page
+  }
+  const read = { ...store.read, letters: { ...store.read.letters, after } }
+  const push = createPush({ store: { ...store, read }, signals: unconnected(), platform: machine, logger })
+  const seqs: number[] = []
+  const receiver = {
+    async send(texts: readonly string[]) {
+      for (const text of texts) seqs.push(JSON.parse(text).seq)
+      return true
+    },
+  }
+  /** Resolves once something is being read. */
+  const reading = () => eventually(() => waiting.length > 0, { what: 'a read' })
+  return {
+    push,
+    seqs,
+    settled,
+    reading,
+    connect: () => push.connect(receiver, 'ada', 0),
+    /** How many reads were under way. */
+    async arrive() {
+      await reading()
+      const arrived = waiting.splice(0)
+      for (const each of arrived) each()
+      return arrived.length
+    },
+  }
+}
+
+t.test('a connection that ends while its letters are read is sent nothing', async (t) => {
+  const { connect, reading, arrive, seqs } = await slowly(t)
+  const disconnect = connect()
+  await reading()
+  disconnect()
+  await arrive()
+  await new Promise(setImmediate)
+  t.strictSame(seqs, [])
+})
+
+t.test('letters that are written while older ones are read follow, each once', async (t) => {
+  const { push, connect, settled, reading, arrive, seqs } = await slowly(t)
+  connect()
+  await reading()
+  for (let n = 0; n < 3; n += 1) {
+    await settled(paidOf())
+    push.wake('ada')
+  }
+  t.equal(await arrive(), 1, 'one read at a time')
+  t.equal(await arrive(), 1, 'and one more for all wake-ups together')
+  await eventually(() => seqs.at(-1) === 4, { what: 'the newest letter' })
+  t.strictSame(seqs, [1, 1, 2, 3, 4], 'the first one, ready, the others')
 })

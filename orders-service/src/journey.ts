@@ -5,7 +5,7 @@ import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { toOrder } from './order.ts'
 import type { OrderRow, OrdersReads } from './store/port.ts'
 
-export function journeyOf(order: OrderRow, read: OrdersReads): Journey {
+export async function journeyOf(order: OrderRow, read: OrdersReads): Promise<Journey> {
   const placed: JourneyStep = {
     step: 'placed',
     at: rfc3339(order.createdAt),
@@ -14,7 +14,7 @@ export function journeyOf(order: OrderRow, read: OrdersReads): Journey {
   }
   return {
     service: 'orders-service',
-    steps: [placed, ...settled(order), ...outboxSteps(read.outbox, order.id)].sort(byTime),
+    steps: [placed, ...settled(order), ...(await outboxSteps(read.outbox, order.id))].sort(byTime),
   }
 }
 

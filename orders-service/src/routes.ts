@@ -90,8 +90,8 @@ export function userRoutes(app: App, { store, platform }: RoutesDeps): void {
         ]),
       },
     },
-    ({ userId }) => {
-      const user = store.read.users.find(userId)
+    async ({ userId }) => {
+      const user = await store.read.users.find(userId)
       if (!user) throw new Problem('user_not_found')
       return { ...user, createdAt: rfc3339(user.createdAt) }
     },
@@ -156,9 +156,9 @@ export function orderRoutes(app: App, { store, platform, currency }: RoutesDeps)
         ),
       },
     },
-    ({ userId, query: { status, cursor, limit } }) => {
+    async ({ userId, query: { status, cursor, limit } }) => {
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-      const page = toPage(store.read.orders.list(userId, status, before, limit + 1), limit, (row) => row.seq)
+      const page = toPage(await store.read.orders.list(userId, status, before, limit + 1), limit, (row) => row.seq)
       return { items: page.items.map(toOrder), next: page.next }
     },
   )
@@ -185,7 +185,7 @@ export function orderRoutes(app: App, { store, platform, currency }: RoutesDeps)
       },
     },
     async (request, reply) => {
-      const order = store.read.orders.find(request.params.id, request.userId)
+      const order = await store.read.orders.find(request.params.id, request.userId)
       if (!order) throw new Problem('order_not_found')
       const etag = etagOf(order)
       reply.header('etag', etag)
@@ -212,8 +212,8 @@ export function orderRoutes(app: App, { store, platform, currency }: RoutesDeps)
         ]),
       },
     },
-    ({ params, userId }) => {
-      const order = store.read.orders.find(params.id, userId)
+    async ({ params, userId }) => {
+      const order = await store.read.orders.find(params.id, userId)
       if (!order) throw new Problem('order_not_found')
       return journeyOf(order, store.read)
     },

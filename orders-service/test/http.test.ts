@@ -119,7 +119,7 @@ t.test('dead letters', async (t) => {
   const add = async (message: string) => {
     const letter = { consumer: 'c', eventKey: message, subject: 'payments.succeeded.v1', message, headers: '{}' }
     await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-    return store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id ?? ''
+    return (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id ?? ''
   }
   const poison = await add('poison')
   t.match(await get('/admin/dead-letters'), { status: 200, body: { items: [{ id: poison, attempts: 10 }] } })
@@ -176,7 +176,7 @@ t.test('a locked and a broken file', async (t) => {
   const message = JSON.stringify(outcomeOf(String(id[0]?.id)))
   const letter = { consumer: 'c', eventKey: 'k', subject: 'payments.succeeded.v1', message, headers: '{}' }
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-  const waiting = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id
+  const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
   writes.push({ method: 'POST', url: `/admin/dead-letters/${waiting}/replay` })
   const unlock = lock(file)
   await unavailable(t, subject, writes)

@@ -79,7 +79,7 @@ export function accountRoutes(app: App, { store, platform, currency }: RoutesDep
         ]),
       },
     },
-    ({ userId }) => toAccount(find(userId)),
+    async ({ userId }) => toAccount(await find(userId)),
   )
 
   for (const kind of ['deposit', 'withdrawal'] as const) {
@@ -139,10 +139,10 @@ export function accountRoutes(app: App, { store, platform, currency }: RoutesDep
         ),
       },
     },
-    ({ userId, query: { cursor, limit } }) => {
+    async ({ userId, query: { cursor, limit } }) => {
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-      find(userId)
-      const page = toPage(store.read.ledger.list(userId, before, limit + 1), limit, (row) => row.number)
+      await find(userId)
+      const page = toPage(await store.read.ledger.list(userId, before, limit + 1), limit, (row) => row.number)
       return { items: page.items.map(toEntry), next: page.next }
     },
   )
@@ -168,15 +168,15 @@ export function accountRoutes(app: App, { store, platform, currency }: RoutesDep
         ),
       },
     },
-    ({ params, userId }) => {
-      const decision = store.read.decisions.find(params.id, userId)
+    async ({ params, userId }) => {
+      const decision = await store.read.decisions.find(params.id, userId)
       if (!decision) throw new Problem('order_not_found')
       return journeyOf(decision, store.read)
     },
   )
 
-  function find(userId: string) {
-    const account = store.read.accounts.find(userId)
+  async function find(userId: string) {
+    const account = await store.read.accounts.find(userId)
     if (!account) throw new Problem('account_not_found')
     return account
   }

@@ -62,16 +62,15 @@ export async function paymentsApp(
     file: join(dataDir, 'payments.sqlite'),
     /** What the consumer does with orders.created. */
     decide: (event: CloudEvent<'orders.created.v1'>) => store.write((tx) => decideOrder(tx, event, arrival, terms)),
-    emitted: () => store.read.outbox.take(0, 10_000).map(({ event }) => JSON.parse(event)),
+    emitted: async () => (await store.read.outbox.take(0, 10_000)).map(({ event }) => JSON.parse(event)),
     /** The relay has published everything. */
-    publish: () =>
-      store.write(async (tx) => {
-        const rows = store.read.outbox.take(store.read.outbox.lastPublication()?.lastId ?? 0, 10_000)
-        const [first, last] = [rows[0], rows.at(-1)]
-        if (!first || !last) return
-        const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
-        await tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id })
-      }),
+    async publish() {
+      const rows = await store.read.outbox.take((await store.read.outbox.lastPublication())?.lastId ?? 0, 10_000)
+      const [first, last] = [rows[0], rows.at(-1)]
+      if (!first || !last) return
+      const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
+      await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }))
+    },
     /** Opens ada's account (or another's) with this balance. Not by HTTP: the app compiles its routes on first use. */
     open: (balance: number, userId = 'ada') =>
       store.write(async (tx) => {
@@ -87,7 +86,7 @@ export async function paymentsApp(
         payload: `{"amount":${amount}}`,
       }),
     /** Undefined when there is no account. */
-    balance: (userId = 'ada') => store.read.accounts.find(userId)?.balance,
+    balance: async (userId = 'ada') => (await store.read.accounts.find(userId))?.balance,
   }
 }
 

@@ -29,10 +29,10 @@ t.test('the same order with another amount, through the broker', async (t) => {
         await tx.outbox.append('orders.created.v1', { ...order, amount }, { correlationId: order.orderId })
       }
     })
-    await eventually(() => store.read.deadLetters.count() === 1, { what: 'a dead letter' })
-    const [letter] = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 10)
+    await eventually(async () => (await store.read.deadLetters.count()) === 1, { what: 'a dead letter' })
+    const [letter] = await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 10)
     t.match(letter?.error, /was decided \(declined\) as user ada, amount 100.*says user ada, amount 40/)
     t.equal(letter?.attempts, 1, 'no retry decides which is true')
-    t.equal(store.read.outbox.take(0, 10).length, 1, 'one answer')
+    t.equal((await store.read.outbox.take(0, 10)).length, 1, 'one answer')
   })
 })

@@ -74,7 +74,7 @@ export function claimReads(reader: Connection): ClaimReads {
     .from(claimNonces)
     .where(eq(claimNonces.nonce, sql.placeholder('nonce')))
     .prepare()
-  return { noted: (nonce) => find.get({ nonce }) !== undefined }
+  return { noted: async (nonce) => find.get({ nonce }) !== undefined }
 }
 
 /** What the claim needs from the service's file; every store with the messaging's tables is one. */
@@ -130,7 +130,8 @@ export interface ClaimOptions {
 export function createClaim({ systemId, where, store, platform, say, onRefused }: ClaimOptions): Claim {
   const me = { from: platform.newId(), systemId, where }
   let nonce = ''
-  let refused = false
+  /** Refused, or closed: it says and hears nothing any more. */
+  let over = false
   let clearedAt: number | undefined
   /** Settles the question that is under way. */
   let settle: ((cleared: boolean) => void) | undefined
@@ -152,9 +153,9 @@ export function createClaim({ systemId, where, store, platform, say, onRefused }
   async function ask(): Promise<boolean> {
     round += 1
     const mine = round
-    const over = () => refused || mine !== round
+    const outdated = () => over || mine !== round
     settle?.(false)
-    while (!over()) {
+    while (!outdated()) {
       try {
         await note()
         break
@@ -163,7 +164,7 @@ export function createClaim({ systemId, where, store, platform, say, onRefused }
         await platform.sleep(RETRY_MS)
       }
     }
-    if (over()) return false
+    if (outdated()) return false
     return new Promise<boolean>((resolve) => {
       const patience = platform.setTimeout(() => settle?.(true), PATIENCE_MS)
       settle = (cleared) => {
@@ -177,7 +178,7 @@ export function createClaim({ systemId, where, store, platform, say, onRefused }
   }
 
   function refuse(by: Question | Answer): void {
-    refused = true
+    over = true
     settle?.(false)
     const who =
       by.systemId === systemId
@@ -186,43 +187,42 @@ export function createClaim({ systemId, where, store, platform, say, onRefused }
     onRefused(`${who} is at work at this broker. ${WHAT_TO_DO}`)
   }
 
-  /** Of two claims: whether this one goes on. */
-  function outranks(other: Question): boolean {
-    const [ours, theirs] = [clearedMs() ?? -1, other.clearedMs ?? -1]
+  /** Of two claims: whether this one goes on, cleared for `ours` when it heard the other's question. */
+  function outranks(other: Question, ours: number): boolean {
+    const theirs = other.clearedMs ?? -1
     if (ours !== theirs) return ours > theirs
     return `${me.systemId} ${me.from}` < `${other.systemId} ${other.from}`
   }
 
-  function judge(other: Question): void {
-    if (other.systemId === systemId && store.read.claim.noted(other.nonce)) {
+  async function judge(other: Question): Promise<void> {
+    // As it is now: two that were cleared at the same time would both count the time that their files take.
+    const ours = clearedMs() ?? -1
+    const isOurs = other.systemId === systemId && (await store.read.claim.noted(other.nonce))
+    if (over) return
+    if (isOurs) {
       if (other.waits && clearedAt !== undefined) answer(other.from, 'theirs')
-    } else if (outranks(other)) answer(other.from, 'mine')
+    } else if (outranks(other, ours)) answer(other.from, 'mine')
     else refuse(other)
   }
 
-  const asking = platform.setInterval(() => {
-    if (refused || settle || clearedAt === undefined) return
-    try {
-      // One of a busy file may have been forgotten: others would take this instance for a stranger.
-      if (store.read.claim.noted(nonce)) say(question(false), false)
-      else void note().catch(() => undefined)
-    } catch {
-      // The file cannot be read just now.
-    }
-  }, ASK_EVERY_MS)
+  async function askAgain(): Promise<void> {
+    if (over || settle || clearedAt === undefined) return
+    // One of a busy file may have been forgotten: others would take this instance for a stranger.
+    if (!(await store.read.claim.noted(nonce))) await note()
+    else if (!over) say(question(false), false)
+  }
+
+  // Not while the file cannot be read or written.
+  const asking = platform.setInterval(() => void askAgain().catch(() => undefined), ASK_EVERY_MS)
 
   return {
     ask,
     hear(text) {
-      if (refused) return
+      if (over) return
       const message = parse(text)
-      if (isQuestion.Check(message)) {
-        try {
-          judge(message)
-        } catch {
-          // The file cannot be read just now: the asker waits, and asks again later.
-        }
-      } else if (isAnswer.Check(message) && message.to === me.from) {
+      // While the file cannot be read: the asker waits, and asks again later.
+      if (isQuestion.Check(message)) judge(message).catch(() => undefined)
+      else if (isAnswer.Check(message) && message.to === me.from) {
         if (message.verdict === 'mine') refuse(message)
         else settle?.(true)
       }
@@ -233,7 +233,7 @@ export function createClaim({ systemId, where, store, platform, say, onRefused }
       settle?.(false)
     },
     close() {
-      round += 1
+      over = true
       platform.clearTimeout(asking)
       settle?.(false)
     },

@@ -37,16 +37,27 @@ export function cleanUp<Tx extends { ages: AgeWrites; lease: LeaseWrites }>(opti
 }): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
   const { kept, stepMs, limit, ages, write, lease, platform } = options
   const age = createAge({ name: 'retention', stepMs, read: ages, write, lease, platform })
-  const oldEnough = ({ forMs }: Kept<Tx>, written: number | undefined) =>
-    written !== undefined && written + keptAge(forMs, stepMs) <= ages.of('retention')
-  const young = (one: Kept<Tx>) => one.ages.newest() !== undefined && !oldEnough(one, one.ages.newest())
+  const oldEnough = async ({ forMs }: Kept<Tx>, written: number) =>
+    written + keptAge(forMs, stepMs) <= (await ages.of('retention'))
+  const hasYoung = async (one: Kept<Tx>) => {
+    const newest = await one.ages.newest()
+    return newest !== undefined && !(await oldEnough(one, newest))
+  }
+  const hasOld = async (one: Kept<Tx>) => {
+    const oldest = await one.ages.oldest?.()
+    return oldest !== undefined && (await oldEnough(one, oldest))
+  }
+  const those = async (have: (one: Kept<Tx>) => Promise<boolean>) => {
+    const found = await Promise.all(kept.map(have))
+    return kept.filter((_, i) => found[i])
+  }
 
   return {
     name: 'clean-up',
     everyMs: CLEAN_UP_EVERY_MS,
     async round() {
-      if (kept.some(young)) await age.count()
-      const due = kept.filter((one) => oldEnough(one, one.ages.oldest?.()))
+      if ((await those(hasYoung)).length > 0) await age.count()
+      const due = await those(hasOld)
       if (due.length === 0) return false
       const deleted = await write(async (tx) => {
         await tx.lease.assertHeld()

@@ -127,8 +127,8 @@ export function deadLetterReads(reader: Connection): DeadLetterReads {
     .where(eq(deadLetterCount.id, 1))
     .prepare()
   return {
-    list: (before, limit) => list.all({ before, limit }),
-    one: (id) => one.get({ id }),
-    count: () => count.get()?.letters ?? 0,
+    list: async (before, limit) => list.all({ before, limit }),
+    one: async (id) => one.get({ id }),
+    count: async () => count.get()?.letters ?? 0,
   }
 }

@@ -41,8 +41,8 @@ export interface MessagingOptions<Tx extends MessagingTx> {
 
 /** A clock for the duties that nobody can set. */
 export interface Schedule {
-  /** ms; never less than it was. */
-  now(): number
+  /** ms; never less than it was. @throws the store's trouble */
+  now(): Promise<number>
 }
 
 export interface Messaging {
@@ -53,7 +53,7 @@ export interface Messaging {
    * The file's age by which attempts are scheduled (see age.ts), counted on for as long as `waits()` says that there is
    * something to attempt. Only for the duties: they run under the lease.
    */
-  schedule(waits: () => boolean): Schedule
+  schedule(waits: () => Promise<boolean>): Schedule
   /** Follows questions of this service to their answers. */
   answers(question: EventType, answers: AnswersOptions['answers']): Answers
   start(): void
@@ -117,7 +117,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
         name: 'schedule',
         everyMs: SCHEDULE_EVERY_MS,
         async round() {
-          if (waits()) await age.count()
+          if (await waits()) await age.count()
           return false
         },
       })
@@ -153,9 +153,11 @@ function createStreamGauges(metrics: Registry, store: Store<MessagingTx, Messagi
     help: 'Outbox rows, at most, that a subscription lacks because the stream had to make room.',
     labelNames: ['durable'],
     registers,
-    collect() {
+    async collect() {
+      const spans = await store.read.outbox.arrears.spans()
+      // Not before the read: two scrapes at once would both set what only one has cleared.
       this.reset()
-      for (const { durable, rows } of store.read.outbox.arrears.spans()) this.set({ durable }, rows)
+      for (const { durable, rows } of spans) this.set({ durable }, rows)
     },
   })
 }
@@ -168,22 +170,22 @@ function createCounters(
   unbound: () => number,
 ) {
   const registers = [metrics]
-  const gauge = (name: string, help: string, read: () => number) =>
+  const gauge = (name: string, help: string, read: () => number | Promise<number>) =>
     new Gauge({
       name,
       help,
       registers,
-      collect() {
-        this.set(read())
+      async collect() {
+        this.set(await read())
       },
     })
-  // Read once per scrape: a gauge registered later shows what an earlier one has found.
-  let backlog = { rows: 0, oldestMs: 0 }
-  gauge('outbox_backlog', 'Outbox rows not yet published.', () => {
+  // Read once per scrape: all gauges are asked before the first has answered, so a later one awaits an earlier one's read.
+  let backlog: ReturnType<typeof store.read.outbox.backlog>
+  gauge('outbox_backlog', 'Outbox rows not yet published.', async () => {
     backlog = store.read.outbox.backlog()
-    return backlog.rows
+    return (await backlog).rows
   })
-  const oldestSeconds = () => backlog.oldestMs / 1000
+  const oldestSeconds = async () => (await backlog).oldestMs / 1000
   gauge('outbox_oldest_seconds', 'Age of the oldest outbox row not yet published; 0 = none.', oldestSeconds)
   gauge('nats_connected', '1 while the broker is connected.', () => Number(broker.connected))
   gauge('subscriptions_unbound', 'Subscriptions that nothing is read from just now.', unbound)

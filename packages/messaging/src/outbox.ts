@@ -299,22 +299,22 @@ export function outboxReads(reader: Connection, platform: Platform): OutboxReads
     .prepare()
 
   return {
-    take: (after, limit) => take.all({ after, limit }),
-    lastPublication: () => last.get(),
+    take: async (after, limit) => take.all({ after, limit }),
+    lastPublication: async () => last.get(),
     arrears: arrearsReads(reader),
-    oldestSeq() {
+    async oldestSeq() {
       const seq = oldest.get()?.seq
       return seq && Math.max(seq, incarnation.get()?.purgedTo ?? 0)
     },
-    idAt(seq) {
+    async idAt(seq) {
       const batch = publicationAt.get({ seq })
       // From the back: ids have gaps, and a publication is retired from the front, in parts.
       return batch && behindOf.get({ lastId: batch.lastId, rows: batch.lastSeq - seq })?.id
     },
-    incarnation: () => incarnation.get()?.incarnation,
-    newestRetirable: (seq, ageMs, limit) => newestAcknowledged.get({ seq, ageMs, limit }),
-    newestAge: () => newest.get()?.age,
-    backlog() {
+    incarnation: async () => incarnation.get()?.incarnation,
+    newestRetirable: async (seq, ageMs, limit) => newestAcknowledged.get({ seq, ageMs, limit }),
+    newestAge: async () => newest.get()?.age,
+    async backlog() {
       const { newest, oldest, published } = ends.get() ?? { newest: null, oldest: null, published: null }
       if (newest === null || oldest === null) return { rows: 0, oldestMs: 0 }
       const before = Math.max(published ?? 0, oldest - 1)
@@ -324,7 +324,7 @@ export function outboxReads(reader: Connection, platform: Platform): OutboxReads
         oldestMs: first ? Math.max(0, platform.now() - first.createdAt) : 0,
       }
     },
-    about(correlationId) {
+    async about(correlationId) {
       return about.all({ correlationId }).map((row) => {
         const batch = publicationOf.get({ id: row.id })
         if (!batch || batch.firstId > row.id) return { row }

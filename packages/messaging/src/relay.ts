@@ -77,7 +77,7 @@ export function createRelay(options: RelayOptions): Relay {
     if (!position) await locate(signal)
     const after = position
     if (!after) return false
-    const waiting = outbox.take(after.id, BATCH)
+    const waiting = await outbox.take(after.id, BATCH)
     if (waiting.length === 0) return false
     try {
       const rows = await room.admit(waiting, after.seq)
@@ -138,11 +138,11 @@ export function createRelay(options: RelayOptions): Relay {
 
   /** Finds out what is in the stream, making it anew when it is not what was published. */
   async function compare(signal: AbortSignal): Promise<typeof position> {
-    const state = await broker.stream(stream.name, outbox.incarnation())
+    const state = await broker.stream(stream.name, await outbox.incarnation())
     // Looked at again with every poll: it may go away.
     if (state === 'foreign') return undefined
     if (!state) return rebuild('it does not exist', signal)
-    const known = outbox.incarnation() === state.incarnation
+    const known = (await outbox.incarnation()) === state.incarnation
     if (!known) {
       // Empty: made by a relay that died before it recorded that, or before its first publish.
       if (state.lastSeq > 0) return rebuild('it is not the one that was published to', signal)
@@ -150,7 +150,7 @@ export function createRelay(options: RelayOptions): Relay {
     }
     if (!limited) await broker.updateStream(stream)
     limited = true
-    const recorded = outbox.lastPublication()
+    const recorded = await outbox.lastPublication()
     const from = { id: recorded?.lastId ?? 0, seq: recorded?.lastSeq ?? 0 }
     if (recorded) {
       const there = await broker.messageId(stream.name, recorded.lastSeq)
@@ -159,7 +159,8 @@ export function createRelay(options: RelayOptions): Relay {
       }
     }
     // Purged by somebody, or by a late purge of the life before: the durables count as read what nobody has read.
-    if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) return rebuild('its oldest messages are gone', signal)
+    if (state.firstSeq > ((await outbox.oldestSeq()) ?? state.firstSeq))
+      return rebuild('its oldest messages are gone', signal)
     await durables.mend(await durables.states(), state.lastSeq, fence)
     if (state.lastSeq === from.seq) return from
     return (await adopt(from, state.lastSeq)) ?? rebuild('its newest messages are not from this outbox', signal)
@@ -172,7 +173,7 @@ export function createRelay(options: RelayOptions): Relay {
    */
   async function adopt(from: { id: number; seq: number }, lastSeq: number): Promise<typeof position> {
     const count = lastSeq - from.seq
-    const rows = count > 0 && count <= BATCH ? outbox.take(from.id, count) : []
+    const rows = count > 0 && count <= BATCH ? await outbox.take(from.id, count) : []
     if (rows.length === 0 || rows.length !== count) return undefined
     const stored = await Promise.all(rows.map((_, i) => broker.messageId(stream.name, from.seq + 1 + i)))
     if (rows.some((row, i) => stored[i] !== messageId(row))) return undefined
@@ -185,7 +186,7 @@ export function createRelay(options: RelayOptions): Relay {
     logger.info({ stream: stream.name, why }, 'making the stream anew; everything retained is published again')
     await write((tx) => tx.lease.assertHeld())
     await broker.deleteStream(stream.name)
-    if (outbox.incarnation() !== undefined) await platform.sleep(DELETION_PAUSE_MS, signal)
+    if ((await outbox.incarnation()) !== undefined) await platform.sleep(DELETION_PAUSE_MS, signal)
     if (signal.aborted) return undefined
     const state = await broker.createStream(stream)
     return begin(state.incarnation)

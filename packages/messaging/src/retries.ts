@@ -48,24 +48,24 @@ export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>
   const pauseAfter = (attempts: number) => Math.min(retryMs * 2 ** (attempts - 1), retryMs * LONGEST)
 
   async function round(signal: AbortSignal): Promise<boolean> {
-    const newest = parked.newest()
+    const newest = await parked.newest()
     if (newest === undefined) {
       seen = []
       return false
     }
     const now = platform.monotonic()
     if (newest !== seen.at(-1)?.id) seen.push({ id: newest, at: now })
-    const rows = due(now)
+    const rows = await due(now)
     await Promise.all(rows.map(retry))
     if (rows.length < BATCH) await platform.sleep(Math.min(LOOK_EVERY_MS, retryMs), signal)
     return true
   }
 
-  function due(now: number): ParkedRow[] {
+  async function due(now: number): Promise<ParkedRow[]> {
     const rows: ParkedRow[] = []
     for (let attempts = 1; attempts < MAX_ATTEMPTS; attempts += 1) {
       const upTo = seen.findLast(({ at }) => at <= now - pauseAfter(attempts))?.id
-      if (upTo !== undefined) rows.push(...parked.failed(attempts, upTo, BATCH))
+      if (upTo !== undefined) rows.push(...(await parked.failed(attempts, upTo, BATCH)))
     }
     const old = seen.findLastIndex(({ at }) => at <= now - pauseAfter(MAX_ATTEMPTS))
     if (old > 0) seen = seen.slice(old)

@@ -68,9 +68,9 @@ export function createRoom({ stream, outbox, write, broker, durables, platform, 
   /** @throws when it is not as recorded: its durables then say nothing about what was read. */
   async function existing(): Promise<StreamState> {
     const state = await broker.stream(stream.name)
-    if (!state || state === 'foreign' || state.incarnation !== outbox.incarnation())
+    if (!state || state === 'foreign' || state.incarnation !== (await outbox.incarnation()))
       throw new Error('the stream is not the one published to')
-    if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) throw new Error('its oldest messages are gone')
+    if (state.firstSeq > ((await outbox.oldestSeq()) ?? state.firstSeq)) throw new Error('its oldest messages are gone')
     return state
   }
 
@@ -82,7 +82,7 @@ export function createRoom({ stream, outbox, write, broker, durables, platform, 
     const { firstSeq, lastSeq, bytes, maxBytes } = before
     const average = bytes / Math.max(1, lastSeq - firstSeq + 1)
     // The last recorded message stays: the relay recognises its stream by it.
-    const newest = outbox.lastPublication()?.lastSeq ?? firstSeq
+    const newest = (await outbox.lastPublication())?.lastSeq ?? firstSeq
     const target = Math.min(firstSeq + Math.ceil((bytes + needed - maxBytes * LEFT) / average), newest)
     const readers = durables.subscriptions.map(({ durable }, i) => {
       const state = states[i]
@@ -109,15 +109,16 @@ export function createRoom({ stream, outbox, write, broker, durables, platform, 
     upTo: number,
   ): Promise<void> {
     const behind = readers.filter(({ unread }) => unread < upTo)
-    const toId = outbox.idAt(upTo - 1)
+    const toId = await outbox.idAt(upTo - 1)
     // A row that is retired already was acknowledged by all.
-    const oldestId = outbox.take(0, 1)[0]?.id ?? 0
-    const inArrears = new Set(outbox.arrears.spans().map(({ durable }) => durable))
+    const oldestId = (await outbox.take(0, 1))[0]?.id ?? 0
+    const fromIds = await Promise.all(behind.map(async ({ unread }) => (await outbox.idAt(unread)) ?? oldestId))
+    const inArrears = new Set((await outbox.arrears.spans()).map(({ durable }) => durable))
     await write(async (tx) => {
       await tx.lease.assertHeld()
       if (!(await tx.outbox.isOf(incarnation))) throw new Error('the stream was made anew meanwhile')
-      for (const { durable, unread } of behind) {
-        if (toId !== undefined) await tx.outbox.arrears.note({ durable, fromId: outbox.idAt(unread) ?? oldestId, toId })
+      for (const [i, { durable }] of behind.entries()) {
+        if (toId !== undefined) await tx.outbox.arrears.note({ durable, fromId: fromIds[i] ?? oldestId, toId })
       }
       await tx.outbox.purging(upTo)
     })

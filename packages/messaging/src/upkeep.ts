@@ -74,21 +74,21 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
 
   async function round(signal: AbortSignal): Promise<boolean> {
     if (!relay.inSync()) return false
-    const publishedId = outbox.lastPublication()?.lastId ?? 0
+    const publishedId = (await outbox.lastPublication())?.lastId ?? 0
     // Read before the durables: what they have acknowledged by then is a lower bound.
     const before = await broker.stream(stream.name)
     const states = await durables.states()
     const after = await broker.stream(stream.name)
     const ours = before && before !== 'foreign' && after && after !== 'foreign'
-    const whole = ours && after.firstSeq <= (outbox.oldestSeq() ?? after.firstSeq)
+    const whole = ours && after.firstSeq <= ((await outbox.oldestSeq()) ?? after.firstSeq)
     // Before and after: else the floors may be those of another stream's durables.
-    if (!whole || before.incarnation !== after.incarnation || after.incarnation !== outbox.incarnation()) {
+    if (!whole || before.incarnation !== after.incarnation || after.incarnation !== (await outbox.incarnation())) {
       relay.resync()
       return false
     }
     fill = after.maxBytes > 0 ? after.bytes / after.maxBytes : 0
     if (!(await durables.mend(states, after.lastSeq, fence)) || !relay.inSync()) return false
-    warn(states, after)
+    await warn(states, after)
     if (await retire(after.incarnation, floorOf(states, before.lastSeq))) return true
     const reading = await settleArrears(states, after, publishedId)
     if (reading) await platform.sleep(ARREARS_EVERY_MS, signal)
@@ -96,7 +96,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   }
 
   async function retire(incarnation: string, floor: number): Promise<boolean> {
-    const newest = outbox.newestRetirable(floor, retiredAge, RETIRE_BATCH)
+    const newest = await outbox.newestRetirable(floor, retiredAge, RETIRE_BATCH)
     if (!newest) return false
     const deleted = await write(async (tx) => {
       await tx.lease.assertHeld()
@@ -107,7 +107,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     })
     if (deleted === RETIRE_BATCH) return true
     const upTo = `${incarnation} ${newest.lastSeq}`
-    if (deleted === undefined || upTo === purged || outbox.incarnation() !== incarnation) return false
+    if (deleted === undefined || upTo === purged || (await outbox.incarnation()) !== incarnation) return false
     // Keeps the message at lastSeq itself: the relay may need it to recognise its stream.
     await broker.purge(stream.name, newest.lastSeq)
     purged = upTo
@@ -115,14 +115,14 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   }
 
   /** Says once that a subscription is about to lose its place in the stream: there is time to look why. */
-  function warn(
+  async function warn(
     states: readonly (DurableState | undefined)[],
     { firstSeq, lastSeq, bytes, maxBytes }: StreamState,
-  ): void {
+  ): Promise<void> {
     const average = bytes / Math.max(1, lastSeq - firstSeq + 1)
     for (const [i, { durable }] of durables.subscriptions.entries()) {
       const unread = lastSeq - Math.max(floorOf([states[i]], lastSeq), firstSeq - 1)
-      if (unread * average < maxBytes / 4 && !outbox.arrears.first(durable)) warned.delete(durable)
+      if (unread * average < maxBytes / 4 && !(await outbox.arrears.first(durable))) warned.delete(durable)
       if (unread * average > maxBytes / 2 && !warned.has(durable)) {
         warned.add(durable)
         logger.warn({ stream: stream.name, durable }, 'half of the stream waits for a subscription that does not read')
@@ -140,7 +140,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     for (const [i, subscription] of durables.subscriptions.entries()) {
       const { durable } = subscription
       const state = states[i]
-      const arrears = outbox.arrears.first(durable)
+      const arrears = await outbox.arrears.first(durable)
       if (!state) continue
       const alive = isAlive(durable, state.deliveries)
       if (!arrears) continue
@@ -174,7 +174,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     incarnation: string,
     limit: { rows: number; bytes: number },
   ): Promise<void> {
-    const scanned = outbox.take(arrears.fromId - 1, ARREARS_SCAN).filter(({ id }) => id <= arrears.toId)
+    const scanned = (await outbox.take(arrears.fromId - 1, ARREARS_SCAN)).filter(({ id }) => id <= arrears.toId)
     const own = scanned.filter(({ type }) => type === subject)
     let bytes = 0
     const batch = own.filter(({ event }, n) => {
@@ -190,7 +190,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       if (batch.length > 0) appended.set(durable, await tx.outbox.repeat(batch))
       return true
     })
-    if (settled && !outbox.arrears.first(durable)) {
+    if (settled && !(await outbox.arrears.first(durable))) {
       logger.info({ stream: stream.name, durable }, 'a subscription has got everything that it lacked')
     }
   }

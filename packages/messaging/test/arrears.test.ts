@@ -227,7 +227,9 @@ t.test(
       const [paid, failed] = [ids(MANY), ids(MANY)]
       await s.emit('payments.succeeded.v1', paid)
       await s.emit('payments.failed.v1', failed)
-      await eventually(() => s.publisher.store.read.outbox.backlog().rows === 0, { what: 'all is published' })
+      await eventually(async () => (await s.publisher.store.read.outbox.backlog()).rows === 0, {
+        what: 'all is published',
+      })
       await s.reader('orders-service')
       await s.gets('orders-service', [...paid, ...failed])
       await settled(s)
@@ -315,7 +317,9 @@ t.test('somebody else purges the stream while a subscription is in arrears: that
     await s.startPublisher({ retentionMs: 1 })
     await s.reader('payments-service')
     const orderIds = await fillWithoutLetters(s)
-    await eventually(() => s.publisher.store.read.outbox.backlog().rows === 0, { what: 'all is published' })
+    await eventually(async () => (await s.publisher.store.read.outbox.backlog()).rows === 0, {
+      what: 'all is published',
+    })
     await s.raw.jsm.streams.purge('ORDERS', { keep: 1 })
     await eventually(() => s.publisher.logs.some(({ why }) => why === 'its oldest messages are gone'), {
       what: 'the purge is noticed',

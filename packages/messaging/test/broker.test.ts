@@ -70,7 +70,7 @@ t.test('backlogsEmpty: not while anything waits in the outbox or at a durable of
       tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
     )
     t.equal(await empty(), false, 'it waits in the outbox')
-    await eventually(() => outbox.backlog().rows === 0, { what: 'published' })
+    await eventually(async () => (await outbox.backlog()).rows === 0, { what: 'published' })
     t.equal(await empty(), false, 'it waits at the durable')
     t.equal(await publisher.messaging.backlogsEmpty(['orders.paid.v1']), true, 'which is not on the way of others')
 

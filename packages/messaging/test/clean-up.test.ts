@@ -47,7 +47,8 @@ async function openKept(t: Test, platform = createTestPlatform()) {
     await store.close()
     rmSync(dir, { recursive: true })
   })
-  await store.write((tx) => tx.lease.take(store.read.lease.current().counter))
+  const { counter } = await store.read.lease.current()
+  await store.write((tx) => tx.lease.take(counter))
   let acquired = () => {}
   const onAcquired = (listener: () => void) => {
     acquired = listener

@@ -122,7 +122,7 @@ t.test('a full disk: consuming pauses, nothing is counted or dead-lettered, and 
       [...s.effects().values()].every((times) => times === 1),
       'once',
     )
-    t.equal(life.store.read.deadLetters.count(), 0)
+    t.equal(await life.store.read.deadLetters.count(), 0)
     t.equal(query(tillFile(s.dir), 'SELECT 1 FROM parked').length, 0, 'no failure was counted')
   })
 })

@@ -72,7 +72,7 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
         { correlationId: 'poison' },
       )
     })
-    await eventually(() => store.read.deadLetters.count() === 2, { what: 'two dead letters' })
+    await eventually(async () => (await store.read.deadLetters.count()) === 2, { what: 'two dead letters' })
 
     const call = async (method: 'GET' | 'POST', path: string) => {
       const answer = await app.inject({ method, url: path })

@@ -138,7 +138,7 @@ async function withScene<Tx extends MessagingTx>(
         )
         t.strictSame(cut.disorder?.(dir) ?? [], [], 'the store is in order')
         t.strictSame(
-          scene.consumer.store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 5).map((row) => row.error),
+          (await scene.consumer.store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 5)).map((row) => row.error),
           [],
           'no dead letters',
         )
@@ -279,7 +279,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.nats.start()
     const lost = await s.emit(20)
     await s.settled([...before, ...lost])
-    const recorded = s.publisher.store.read.outbox.lastPublication()?.lastSeq ?? 0
+    const recorded = (await s.publisher.store.read.outbox.lastPublication())?.lastSeq ?? 0
     await s.publisher.stop()
     await s.nats.kill()
     s.nats.swapStore(old)
@@ -375,8 +375,8 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     }
     const last = await s.emit(20)
     const letters = s.consumer.store.read.deadLetters
-    await eventually(() => letters.count() >= poison.length, { what: 'the dead letters' })
-    const rows = letters.list(Number.MAX_SAFE_INTEGER, 100)
+    await eventually(async () => (await letters.count()) >= poison.length, { what: 'the dead letters' })
+    const rows = await letters.list(Number.MAX_SAFE_INTEGER, 100)
     t.strictSame(rows.map((row) => row.message).sort(), [...poison].sort(), 'each once, as it came')
     t.ok(
       rows.every((row) => row.consumer === s.subscription.durable && row.subject === cut.type && row.attempts === 1),

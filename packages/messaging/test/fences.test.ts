@@ -156,7 +156,7 @@ t.test('the stream is made anew while its durables are looked at: what nobody ha
     ] as const) {
       await emit(publisher, count)
       await eventually(async () => (await raw.lastSeq('ORDERS')) === lastSeq, { what: 'the stream is made anew' })
-      await eventually(() => publisher.store.read.outbox.backlog().rows === 0, { what: 'and recorded' })
+      await eventually(async () => (await publisher.store.read.outbox.backlog()).rows === 0, { what: 'and recorded' })
     }
     older()
     held.open()

@@ -38,7 +38,7 @@ async function publisher(stage: Stage, { wrap, platform = machine }: PublisherOp
   return {
     ...life,
     append,
-    published: () => eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    published: () => eventually(async () => (await store.read.outbox.backlog()).rows === 0, { what: 'all published' }),
   }
 }
 

@@ -91,7 +91,7 @@ async function setUp(
     rows: () => query(publisherFile(dir), 'SELECT 1 FROM outbox').length,
     batches: () => query(publisherFile(dir), 'SELECT 1 FROM publications').length,
     effects: () => query<{ key: string; times: number }>(tillFile(dir), EFFECTS),
-    published: () => eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    published: () => eventually(async () => (await store.read.outbox.backlog()).rows === 0, { what: 'all published' }),
     acknowledged: () =>
       eventually(() => publisher.messaging.backlogsEmpty(['orders.created.v1']), { what: 'all acknowledged' }),
     /** Resolves when the upkeep has looked at all five durables three times more. */
@@ -223,7 +223,8 @@ t.test('a full stream whose purges fail: the outbox waits, and goes on when ther
     await p.till()
     const orderIds = await p.orders(400)
     await eventually(() => failed > 2, { what: 'purges fail' })
-    t.ok(p.store.read.outbox.backlog().rows > 100, `${p.store.read.outbox.backlog().rows} wait`)
+    const { rows } = await p.store.read.outbox.backlog()
+    t.ok(rows > 100, `${rows} wait`)
     failing = false
     await eventually(() => p.effects().length === 400, { what: 'all effects', deadlineMs: 60_000 })
     t.ok(

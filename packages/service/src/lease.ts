@@ -115,7 +115,7 @@ export function leaseReads(reader: Connection): LeaseReads {
   const current = queries(reader).select().from(lease).where(eq(lease.id, 1)).prepare()
   const pulse = pulseFile(reader)
   return {
-    current() {
+    async current() {
       const { holder, counter } = current.get() as { holder: string | null; counter: number }
       return { holder, counter, pulse: pulseOf(pulse) }
     },
@@ -156,7 +156,7 @@ export function createLease(options: {
       wasHeld = held()
       renewedAt = renewed ? now : Number.NEGATIVE_INFINITY
     } else {
-      const { holder, counter, pulse } = read.current()
+      const { holder, counter, pulse } = await read.current()
       // The time after the read: a pause in between (SIGSTOP, a suspended machine) must not count as a standstill.
       const moved = counter !== seen.counter || pulse !== seen.pulse
       if (moved || pulse === undefined) seen = { counter, pulse, since: platform.monotonic() }

@@ -47,7 +47,7 @@ export function openStore<Tx, Reads>(options: {
       listeners.push(listener)
       unit.onCommit(listener)
     },
-    usable: () => tryRead(() => alive.get()) !== undefined,
+    usable: async () => tryRead(() => alive.get()) !== undefined,
     stats: unit.stats,
     async close() {
       platform.clearTimeout(others)

@@ -90,7 +90,7 @@ t.test('a holder that stops in order is succeeded at the next look', async (t) =
   const old = holder()
   await old.lease.stop()
   t.strictSame(holders(), [])
-  t.equal(old.store.read.lease.current().holder, null)
+  t.equal((await old.store.read.lease.current()).holder, null)
   await pass(LEASE_TICK_MS)
   t.not(holder(), old)
   t.strictSame((await pass(3_000)).most, 1)

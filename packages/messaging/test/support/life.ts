@@ -101,7 +101,7 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     messaging: {
       ...messaging,
       async backlogsEmpty(types) {
-        if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
+        if (!broker.connected || (await store.read.outbox.backlog()).rows > 0) return false
         const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))
         return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
       },
