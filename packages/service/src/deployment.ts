@@ -89,7 +89,7 @@ export async function requireDeployment(
 }
 
 /**
- * The id in the folder's file. Where there is none yet the first service makes it, of `known` or at random; all that start
+ * The id in the folder's file. Where there is none yet the first service makes it, of `known` or a new one; all that start
  * at the same time end with the same one, whoever dies on the way: the file appears at once and whole, or not at all.
  */
 export function sharedSystemId(dataDir: string, known: string | undefined, { newId }: Platform): string {
