@@ -161,7 +161,7 @@ t.test('a mail server that is down delays the letters and fails none', async (te
   test.equal(stored?.mailAttempts, 1)
 })
 
-t.test('a stop while the next letter is read: the mail server is not waited for, and the letter stays', async (test) => {
+t.test('a stop while the next letter is read: the mail server is not waited for, the letter stays', async (test) => {
   const { store } = openFile(test)
   await writeTo(store, 'ada', 'ada@example.com')
   const silent = createServer()
