@@ -113,7 +113,9 @@ class Abandoned extends Error {}
 function abandoned(signal: AbortSignal, sent: Promise<unknown>, { setTimeout }: Platform): Promise<never> {
   return new Promise((_, reject) => {
     const giveUp = () => setTimeout(() => reject(new Abandoned()), STOP_WAIT_MS).unref()
-    signal.addEventListener('abort', giveUp)
+    // Already: while the letter was read or claimed.
+    if (signal.aborted) giveUp()
+    else signal.addEventListener('abort', giveUp)
     const done = () => signal.removeEventListener('abort', giveUp)
     sent.then(done, done)
   })

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -17,6 +17,7 @@ import { SMTPServer } from 'smtp-server'
 import t, { type Test } from 'tap'
 import { createMailer } from '../src/mailer.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
+import type { LetterReads } from '../src/store/port.ts'
 import { writeMessage } from '../src/write-letter.ts'
 
 const machine = createPlatform()
@@ -160,6 +161,27 @@ t.test('a mail server that is down delays the letters and fails none', async (te
   const [stored] = await store.read.letters.list('ada', 10, 1)
   test.equal(stored?.mail, 'queued')
   test.equal(stored?.mailAttempts, 1)
+})
+
+t.test('a stop while the next letter is read: the mail server is not waited for, the letter stays', async (test) => {
+  const { store } = openFile(test)
+  await writeTo(store, 'ada', 'ada@example.com')
+  const silent = createServer()
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  test.teardown(() => silent.close())
+  const stopping = new AbortController()
+  const dueMail: LetterReads['dueMail'] = async (...of) => {
+    const letters = await store.read.letters.dueMail(...of)
+    stopping.abort()
+    return letters
+  }
+  const read = { ...store.read, letters: { ...store.read.letters, dueMail } }
+  const mailer = await start({ ...store, read }, `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}`)
+  test.teardown(mailer.close)
+  await mailer.round(stopping.signal)
+  const [stored] = await store.read.letters.list('ada', 10, 1)
+  test.match(stored, { mail: 'queued', mailAttempts: 0 }, 'as after a crash')
 })
 
 t.test('an instance without the lease mails nothing', async (test) => {

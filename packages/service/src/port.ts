@@ -16,8 +16,9 @@ export interface Store<Tx, Reads> {
    */
   write<T>(work: Work<Tx, T>): Promise<T>
   /**
-   * Committed rows only, all that were answered for before the call. Each call is its own short read, and two calls may
-   * see different moments. None outlives one page; after `close` they reject.
+   * Committed rows only, and all that `write` answered for before the call. Each call is its own short read: two may
+   * see different moments, and none outlives one page. Not for a transaction, which awaits only `tx`. After `close`
+   * they reject.
    */
   readonly read: Reads
   /** Calls the listener after commits: this process's at once, those of other instances within 20 ms. */
