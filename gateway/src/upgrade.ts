@@ -77,19 +77,17 @@ export function createUpgrades(upstream: Upstream, platform: Platform, log: Log,
           attempted.setTimeout(ANSWER_DEADLINE_MS)
         }),
       )
-      attempted.on('timeout', () => {
+      // Not connected yet, it is an address that has gone: that is no time-out, whoever notices it first.
+      const giveUpOnIt = () => {
         timedOut = sent
         attempted.destroy()
-      })
-      const hangs = () => {
-        timedOut = true
-        attempted.destroy()
       }
-      instance.onSilent.add(hangs)
-      attempted.on('close', () => instance.onSilent.delete(hangs))
+      attempted.on('timeout', giveUpOnIt)
+      instance.onSilent.add(giveUpOnIt)
+      attempted.on('close', () => instance.onSilent.delete(giveUpOnIt))
       attempted.on('upgrade', (answer, upstreamSocket, upstreamHead) => {
         answered = true
-        instance.onSilent.delete(hangs)
+        instance.onSilent.delete(giveUpOnIt)
         socket.off('close', giveUp)
         logEnd(101, instance)
         const preamble = statusLineAndHeaders(answer, requestId)
