@@ -60,3 +60,60 @@ t.test('a receiver that has ended is sent nothing more', async (t) => {
   await new Promise(setImmediate)
   t.equal(calls, 1)
 })
+
+/** A receiver that takes what it is sent, and is done with it when the gate is open. */
+function gated() {
+  const gate = Promise.withResolvers<void>()
+  const got: { type: string; seq: number }[] = []
+  return {
+    open: gate.resolve,
+    opened: gate.promise,
+    got,
+    receiver: {
+      async send(texts: readonly string[]) {
+        got.push(...texts.map((text) => JSON.parse(text)))
+        await gate.promise
+        return true
+      },
+    },
+  }
+}
+
+t.test('woken while it is being sent something, a connection is looked at once more', async (t) => {
+  const { store, settled } = await notificationsApp(t)
+  const push = createPush({ store, signals: unconnected(), clock: systemClock, logger })
+  const { open, got, receiver } = gated()
+  push.connect(receiver, 'ada', undefined)
+  await eventually(() => got.length === 1, { what: 'ready is on its way' })
+  await settled(paidOf())
+  push.wake('ada')
+  push.wake('ada')
+  open()
+  await eventually(() => got.length === 2, { what: 'the letter' })
+  t.strictSame(
+    got.map(({ type, seq }) => `${type} ${seq}`),
+    ['ready 0', 'notification 1'],
+  )
+})
+
+t.test('nothing is read before wake-ups reach a connection, and nothing when it has ended by then', async (t) => {
+  const { store, settled } = await notificationsApp(t)
+  const { open, opened, got, receiver } = gated()
+  const push = createPush({
+    store,
+    signals: { ...unconnected(), listening: () => opened },
+    clock: systemClock,
+    logger,
+  })
+  const ended = gated()
+  push.connect(receiver, 'ada', undefined)
+  push.connect(ended.receiver, 'ada', undefined)()
+  push.wake('ada')
+  await settled(paidOf())
+  await new Promise(setImmediate)
+  t.equal(got.length, 0)
+  open()
+  await eventually(() => got.length === 1, { what: 'ready' })
+  t.equal(got[0]?.seq, 1, 'read after the letter')
+  t.equal(ended.got.length, 0)
+})
