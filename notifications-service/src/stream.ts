@@ -60,7 +60,7 @@ again at once: another instance takes over), and with 1013 when the client reads
 
 export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
   const { push, store, platform, allowedOrigins, slowMs = SLOW_MS, userFromQuery = true } = deps
-  const open = new Set<WebSocket>()
+  const open: Open = new Map()
   const crowd = createCrowd()
   let closing = false
   await app.register(websocket, {
@@ -72,7 +72,7 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
     },
     preClose: (done) => {
       closing = true
-      void closeAll(open, platform).then(() => done())
+      void closeAll([...open.keys()], platform).then(() => done())
     },
   })
   upgradeOnly(app.server, STREAM_PATH)
@@ -135,7 +135,7 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
     wsHandler: (socket, { userId, query, log }) => {
       // The others have been told to go already: this one would hold the shutdown.
       if (closing) return close(socket, closeCodes.restart, RESTARTS, CLOSE_MS, platform)
-      open.add(socket)
+      open.set(socket, 'heard')
       const surplus = crowd.join(userId, socket)
       if (surplus) close(surplus, closeCodes.tooMany, TOO_MANY, CLOSE_MS, platform)
       const disconnect = push.connect(
@@ -144,7 +144,7 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
         (query as { since?: number }).since,
       )
       log.info({ userId }, 'WebSocket open')
-      socket.on('pong', () => unanswered.delete(socket))
+      socket.on('pong', () => open.set(socket, 'heard'))
       socket.on('close', (code) => {
         open.delete(socket)
         crowd.leave(userId, socket)
@@ -236,14 +236,14 @@ const sender =
       for (const text of texts) socket.send(text, sent)
     })
 
-/** Pinged, and not heard of since. */
-const unanswered = new WeakSet<WebSocket>()
+/** The sockets that are not closed, and whether each was heard of since it was pinged last, or since it is there. */
+type Open = Map<WebSocket, 'heard' | 'pinged'>
 
-function ping(open: ReadonlySet<WebSocket>): void {
-  for (const socket of open) {
-    if (unanswered.has(socket)) socket.terminate()
+function ping(open: Open): void {
+  for (const [socket, state] of open) {
+    if (state === 'pinged') socket.terminate()
     else {
-      unanswered.add(socket)
+      open.set(socket, 'pinged')
       socket.ping()
     }
   }
@@ -261,14 +261,14 @@ function cut(socket: WebSocket, withinMs: number, { setTimeout, clearTimeout }: 
 }
 
 /** Tells all clients to go to another instance, and is done when they have gone. */
-async function closeAll(open: ReadonlySet<WebSocket>, platform: Platform): Promise<void> {
-  const gone = [...open].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-  for (const socket of open) close(socket, closeCodes.restart, RESTARTS, CLOSE_MS, platform)
+async function closeAll(sockets: readonly WebSocket[], platform: Platform): Promise<void> {
+  const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+  for (const socket of sockets) close(socket, closeCodes.restart, RESTARTS, CLOSE_MS, platform)
   await Promise.all(gone)
 }
 
 /** Returns what to call for each connection that is closed because it reads too slowly. */
-function registerMetrics(metrics: Registry, open: ReadonlySet<WebSocket>): () => void {
+function registerMetrics(metrics: Registry, open: Open): () => void {
   const registers = [metrics]
   new Gauge({
     name: 'websocket_connections',

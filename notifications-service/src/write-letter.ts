@@ -4,7 +4,8 @@ import type { Letter, LetterKind } from '@checkout/contracts/http.ts'
 import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
 import type { Platform } from '@checkout/service/platform.ts'
-import { failedLetter, paidLetter, type Text, toLetter } from './letter.ts'
+import { toLetter } from './letter.ts'
+import { failedLetter, paidLetter, type Text } from './letter-text.ts'
 import type { NotificationsTx } from './store/port.ts'
 
 export interface LetterTerms {

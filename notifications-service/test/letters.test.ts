@@ -6,7 +6,7 @@ import { contents, execute, temporaryFolder } from '@checkout/testkit/database.t
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { ADDRESS_BATCH, addressMore } from '../src/add-contact.ts'
-import { majorUnits } from '../src/letter.ts'
+import { majorUnits } from '../src/money.ts'
 import { migrations } from '../src/store/tables.ts'
 import { ada, failedOf, notificationsApp, paidOf, registrationOf } from './app.ts'
 

@@ -101,6 +101,24 @@ async function slowly(t: Test) {
   }
 }
 
+/** A receiver that takes what it is sent, and is done with it when the gate is open. */
+function gated() {
+  const gate = Promise.withResolvers<void>()
+  const got: { type: string; seq: number }[] = []
+  return {
+    open: gate.resolve,
+    opened: gate.promise,
+    got,
+    receiver: {
+      async send(texts: readonly string[]) {
+        got.push(...texts.map((text) => JSON.parse(text)))
+        await gate.promise
+        return true
+      },
+    },
+  }
+}
+
 t.test('a connection that ends while its letters are read is sent nothing', async (t) => {
   const { connect, reading, arrive, seqs } = await slowly(t)
   const disconnect = connect()
@@ -123,4 +141,43 @@ t.test('letters that are written while older ones are read follow, each once', a
   t.equal(await arrive(), 1, 'and one more for all wake-ups together')
   await eventually(() => seqs.at(-1) === 4, { what: 'the newest letter' })
   t.strictSame(seqs, [1, 1, 2, 3, 4], 'the first one, ready, the others')
+})
+
+t.test('woken while it is being sent something, a connection is looked at once more', async (t) => {
+  const { store, settled } = await notificationsApp(t)
+  const push = createPush({ store, signals: unconnected(), platform: machine, logger })
+  const { open, got, receiver } = gated()
+  push.connect(receiver, 'ada', undefined)
+  await eventually(() => got.length === 1, { what: 'ready is on its way' })
+  await settled(paidOf())
+  push.wake('ada')
+  push.wake('ada')
+  open()
+  await eventually(() => got.length === 2, { what: 'the letter' })
+  t.strictSame(
+    got.map(({ type, seq }) => `${type} ${seq}`),
+    ['ready 0', 'notification 1'],
+  )
+})
+
+t.test('nothing is read before wake-ups reach a connection, and nothing when it has ended by then', async (t) => {
+  const { store, settled } = await notificationsApp(t)
+  const { open, opened, got, receiver } = gated()
+  const push = createPush({
+    store,
+    signals: { ...unconnected(), listening: () => opened },
+    platform: machine,
+    logger,
+  })
+  const ended = gated()
+  push.connect(receiver, 'ada', undefined)
+  push.connect(ended.receiver, 'ada', undefined)()
+  push.wake('ada')
+  await settled(paidOf())
+  await new Promise(setImmediate)
+  t.equal(got.length, 0)
+  open()
+  await eventually(() => got.length === 1, { what: 'ready' })
+  t.equal(got[0]?.seq, 1, 'read after the letter')
+  t.equal(ended.got.length, 0)
 })

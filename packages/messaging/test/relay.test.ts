@@ -305,3 +305,53 @@ t.test('a stranger writes to the stream, idle or before a batch: no row is missi
     t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order, and nothing else')
   })
 })
+
+t.test(
+  'a doubt while the stream is compared, or a batch under way: compared again before the next batch',
+  async (t) => {
+    await withStage(t, async (stage) => {
+      const connected: ((is: boolean) => void)[] = []
+      const calls: string[] = []
+      let doubtIn = ''
+      const called = (name: string) => {
+        if (calls.at(-1) === 'the doubt') calls.push(`then ${name}`)
+        if (doubtIn !== name) return
+        doubtIn = ''
+        calls.push('the doubt')
+        for (const listener of connected) listener(true)
+      }
+      const relay = await publisher(stage, {
+        wrap: (broker) =>
+          patched(broker, {
+            onConnection(listener) {
+              connected.push(listener)
+              return broker.onConnection(listener)
+            },
+            // Only a comparison says which incarnation is on record.
+            async stream(...asked: Parameters<Broker['stream']>) {
+              const state = await broker.stream(...asked)
+              if (asked.length > 1) called('compare')
+              return state
+            },
+            async publish(stream, messages, lastSeq) {
+              await broker.publish(stream, messages, lastSeq)
+              called('publish')
+            },
+          }),
+      })
+      const twice = async () => {
+        for (let n = 0; n < 2; n += 1) {
+          await relay.append(1)
+          await relay.published()
+        }
+      }
+      await twice()
+      doubtIn = 'publish'
+      await twice()
+      doubtIn = 'compare'
+      for (const listener of connected) listener(true)
+      await twice()
+      t.strictSame(calls, ['the doubt', 'then compare', 'the doubt', 'then compare'])
+    })
+  },
+)
