@@ -3,7 +3,7 @@
  * and an un-awaited read has always found something. Reported are
  * - a statement that is a promise (a rejection handler, or `void` before it, says that it is meant so);
  * - `!promise`, `promise === undefined`, `promise ?? other` and their like, whose outcome is always the same: tsc reports
- *   `if (promise)` (TS2801), but not `if (!store.read.orders.find(id)) return`;
+ *   `if (promise)` (TS2801), but not `if (!store.read.orders.find(id)) return`, nor a condition that is `false` or a promise;
  * - `some(isYoung)` and its like with a test that answers a promise: always true;
  * - a promise as text, spread, or given to who takes anything: `JSON.stringify(promise)`, a test's `t.ok(promise)`.
  *
@@ -14,7 +14,9 @@ import { type Expression, type Node, type SourceFile, SyntaxKind } from 'typescr
 import {
   isBinaryExpression,
   isCallExpression,
+  isConditionalExpression,
   isExpressionStatement,
+  isIfStatement,
   isPrefixUnaryExpression,
   isPropertyAccessExpression,
   isSpreadAssignment,
@@ -53,7 +55,7 @@ function inFile({ program, checker }: Project, name: string): string[] {
     ((checker.getContextualType(node)?.flags ?? 0) & TypeFlags.AnyOrUnknown) !== 0
   return [
     ...found(statements, mayBePromise),
-    ...found(operands, isPromise), // one that may be undefined can be asked for
+    ...found(operands, isDecided),
     ...found(tests, answersPromise),
     ...found(given, isPromise).filter(toAnything),
   ].map((node) => {
@@ -70,7 +72,8 @@ function suspects(file: SourceFile) {
   const visit = (node: Node): void => {
     if (isExpressionStatement(node) && !isMeant(node.expression)) statements.push(node.expression)
     else if (isPrefixUnaryExpression(node) && node.operator === SyntaxKind.ExclamationToken) operands.push(node.operand)
-    else if (isSpreadAssignment(node) || isTemplateSpan(node)) operands.push(node.expression)
+    else if (isSpreadAssignment(node) || isTemplateSpan(node) || isIfStatement(node)) operands.push(node.expression)
+    else if (isConditionalExpression(node)) operands.push(node.condition)
     else if (isBinaryExpression(node)) {
       const { kind } = node.operatorToken
       if (DECIDED_LEFT.has(kind)) operands.push(node.left)
@@ -114,6 +117,11 @@ function isMeant(node: Node): boolean {
 }
 
 const isPromise = (type: Type): boolean => type.getSymbol()?.name === 'Promise'
+/** One that may be undefined can be asked for. `false` or a promise is what `known && promise` leaves. */
+const isDecided = (type: Type): boolean =>
+  isPromise(type) || (type.isUnionType() && type.getTypes().every((part) => isPromise(part) || isFalse(part)))
+const isFalse = (type: Type): boolean =>
+  (type.flags & TypeFlags.BooleanLiteral) !== 0 && type.isLiteralType() && type.value === false
 const mayBePromise = (type: Type): boolean => isPromise(type) || (type.isUnionType() && type.getTypes().some(isPromise))
 
 if (import.meta.main) {

@@ -21,6 +21,8 @@ const WRONG = `
   if (['a'].every(async (id) => (await read.newest(id)) === 1)) return
   const text = \`\${read.count()} letters\` + read.count()
   const body = JSON.stringify({ ...order, text, known }) + JSON.stringify(read.count())
+  const isOurs = text.length > 0 && read.orders.find(body)
+  if (isOurs) return
   t.ok(read.orders.find(body))
   t.equal(read.count(), 1)`
 const RIGHT = `
@@ -41,6 +43,7 @@ const RIGHT = `
   await t.resolves(read.count())
   const running = new Map<string, Promise<number>>()
   await (running.get('a') ?? count)
+  if (running.get('a')) return
   if (running.get('a') === count) return
   return tx.find(ids[0] ?? '')`
 
@@ -93,7 +96,8 @@ t.test('what is not awaited is reported, by file and line; what is meant is not'
     'wrong.ts:17: not awaited: read.count()', // behind it
     'wrong.ts:18: not awaited: order',
     'wrong.ts:18: not awaited: read.count()',
-    'wrong.ts:19: not awaited: read.orders.find(body)',
-    'wrong.ts:20: not awaited: read.count()',
+    'wrong.ts:20: not awaited: isOurs',
+    'wrong.ts:21: not awaited: read.orders.find(body)',
+    'wrong.ts:22: not awaited: read.count()',
   ])
 })
