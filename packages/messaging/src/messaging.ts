@@ -17,8 +17,9 @@ import { createDuty, type Duty, type DutyOptions } from './duty.ts'
 import type { Handling } from './handling.ts'
 import type { MessagingReads, MessagingTx } from './port.ts'
 import { createRelay } from './relay.ts'
+import { RETENTION_MS, RETIRE_BATCH } from './retention.ts'
 import { createRetries } from './retries.ts'
-import { createUpkeep, RETENTION_MS, RETIRE_BATCH, type Upkeep } from './upkeep.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** How often the age is counted by which something waits for its time; that is how exact such times are. */
 const SCHEDULE_EVERY_MS = 1_000
@@ -94,15 +95,15 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     const durables = createDurables({ stream, broker, platform, logger })
     const parts = { stream, outbox: store.read.outbox, write, broker, durables, lease, platform, logger }
     const relay = createRelay({ ...parts, onPublished: (rows) => counters?.published.inc(rows) })
-    const upkeep = createUpkeep({ ...parts, relay, retentionMs })
-    duties.push(relay, upkeep)
-    if (metrics) createStreamGauges(metrics, store, upkeep)
+    const watchdog = createWatchdog({ ...parts, relay, retentionMs })
+    duties.push(relay, watchdog)
+    if (metrics) createStreamGauges(metrics, store, watchdog)
     store.onCommit(relay.wake)
   }
   const { ages } = store.read
   const kept: readonly Kept<Tx>[] = [
     { ages: store.read.inbox, forMs: retentionMs, purge: (tx, ageMs, limit) => tx.inbox.purge(ageMs, limit) },
-    { ages: { newest: store.read.outbox.newestAge }, forMs: retentionMs }, // the upkeep's to delete
+    { ages: { newest: store.read.outbox.newestAge }, forMs: retentionMs }, // the retention's to delete
     ...(options.kept ?? []),
   ]
   const stepMs = retentionStep(retentionMs)
@@ -138,14 +139,14 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
 }
 
 /** Of the stream that the service owns. */
-function createStreamGauges(metrics: Registry, store: Store<MessagingTx, MessagingReads>, upkeep: Upkeep) {
+function createStreamGauges(metrics: Registry, store: Store<MessagingTx, MessagingReads>, watchdog: Watchdog) {
   const registers = [metrics]
   new Gauge({
     name: 'stream_fill_ratio',
     help: 'Share of STREAM_MAX_BYTES that the stream holds; 0 in instances without the lease.',
     registers,
     collect() {
-      this.set(upkeep.fill())
+      this.set(watchdog.fill())
     },
   })
   new Gauge({

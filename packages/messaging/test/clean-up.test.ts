@@ -13,8 +13,8 @@ import { openStore } from '@checkout/service/store.ts'
 import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t, { type Test } from 'tap'
 import { cleanUp } from '../src/clean-up.ts'
+import { RETENTION_MS, RETIRE_BATCH } from '../src/retention.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../src/store.ts'
-import { RETENTION_MS, RETIRE_BATCH } from '../src/upkeep.ts'
 import { query } from './support/life.ts'
 
 const machine = createPlatform()

@@ -3,7 +3,7 @@ import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
-import { RETENTION_MS } from '../src/upkeep.ts'
+import { RETENTION_MS } from '../src/retention.ts'
 import {
   change,
   type LifeOptions,
