@@ -28,7 +28,6 @@ async function underTraffic(t: Test) {
     delivered,
     pending: end - delivered,
     ackPending: delivered - floor,
-    waiting: 0,
     deliveries: delivered,
     marked: true,
   })

@@ -23,8 +23,6 @@ export interface DurableState {
   readonly pending: number
   /** Messages delivered and not yet acknowledged. */
   readonly ackPending: number
-  /** Requests for messages that wait at the server. */
-  readonly waiting: number
   /** How many times anything was delivered: it grows as long as somebody reads. */
   readonly deliveries: number
   /** Whether it says whose it is: this system's, in its currency. Whoever reads from it waits for that. */

@@ -1,10 +1,8 @@
 /**
  * The durables of a stream, looked after by its owner. After the broker lost a tail, a durable may be ahead of its
  * stream: it then delivers nothing and says nothing, and once the stream has grown past it again it has skipped what came
- * between for good. And now and then a server leaves one deaf that was made right after a stream of the same name was deleted
- * (seen with nats-server 2.9.10, one time in ten under load): messages and requests for them wait side by side. So they are
- * looked at before anything is published, and every two seconds. One that is missing, ahead or deaf is made anew and
- * delivers all; the inboxes drop what they know.
+ * between for good. So they are looked at before anything is published, and every two seconds. One that is missing or
+ * ahead is made anew and delivers all; the inboxes drop what they know.
  */
 import { type StreamDefinition, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Platform } from '@checkout/service/platform.ts'
@@ -17,9 +15,6 @@ import type { Broker, DurableState } from './broker.ts'
  */
 export const DELETION_PAUSE_MS = 1_000
 
-/** A server delivers what is asked for within a millisecond; one that stands still for a disk answers nothing meanwhile. */
-const DEAF_AFTER_MS = 5_000
-
 export type Durables = ReturnType<typeof createDurables>
 
 export function createDurables(options: {
@@ -31,19 +26,6 @@ export function createDurables(options: {
   const { stream, broker, platform, logger } = options
   const all = subscriptions.filter((s) => s.stream === stream.name)
 
-  /** Durables at which messages and requests for them wait, and since when with so many deliveries. */
-  const quiet = new Map<string, { deliveries: number; since: number }>()
-
-  const asksInVain = ({ pending, waiting }: DurableState) => pending > 0 && waiting > 0
-
-  function isDeaf(durable: string, state: DurableState): boolean {
-    const before = quiet.get(durable)
-    if (!asksInVain(state)) quiet.delete(durable)
-    else if (before?.deliveries === state.deliveries) return platform.monotonic() - before.since >= DEAF_AFTER_MS
-    else quiet.set(durable, { deliveries: state.deliveries, since: platform.monotonic() })
-    return false
-  }
-
   const isAhead = ({ ackFloor, delivered }: DurableState, lastSeq: number) => Math.max(ackFloor, delivered) > lastSeq
 
   async function mend(
@@ -52,13 +34,9 @@ export function createDurables(options: {
     lastSeq: number,
     fence: () => Promise<void>,
   ): Promise<boolean> {
-    const { durable } = subscription
-    const deaf = state !== undefined && isDeaf(durable, state)
-    const isIll = (it: DurableState, upTo: number) =>
-      isAhead(it, upTo) || (deaf && asksInVain(it) && it.deliveries === state.deliveries)
-    if (state?.marked && !isIll(state, lastSeq)) return true
+    if (state?.marked && !isAhead(state, lastSeq)) return true
     await fence()
-    if (state && !isIll(state, lastSeq)) {
+    if (state && !isAhead(state, lastSeq)) {
       await broker.markDurable(subscription)
       return true
     }
@@ -66,11 +44,12 @@ export function createDurables(options: {
       // Looked at again, under the lease: this process may have stood still since, and another one have mended it.
       const now = await broker.durable(subscription)
       const current = await broker.stream(stream.name)
-      if (!current || current === 'foreign' || (now && !isIll(now, current.lastSeq))) return false
-      const what = deaf ? 'delivers nothing although it is asked' : 'is ahead of its stream'
-      logger.info({ durable, state: now, lastSeq }, `a durable ${what}; making it anew`)
+      if (!current || current === 'foreign' || (now && !isAhead(now, current.lastSeq))) return false
+      logger.info(
+        { durable: subscription.durable, state: now, lastSeq },
+        'a durable is ahead of its stream; making it anew',
+      )
       await broker.deleteDurable(subscription)
-      quiet.delete(durable)
       await platform.sleep(DELETION_PAUSE_MS)
     }
     await broker.createDurable(subscription)
@@ -83,7 +62,7 @@ export function createDurables(options: {
     /** Missing durables have no state. */
     states: (): Promise<(DurableState | undefined)[]> => Promise.all(all.map(broker.durable)),
     /**
-     * Makes anew what is missing, deaf, or ahead of `lastSeq`, the stream's last sequence at a moment after the states were read,
+     * Makes anew what is missing or ahead of `lastSeq`, the stream's last sequence at a moment after the states were read,
      * or one at which nobody published. Returns whether all was well.
      * @param fence rejects when this instance may not act any more; awaited before anything is changed
      */

@@ -451,7 +451,6 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           delivered: info.delivered.stream_seq,
           pending: info.num_pending,
           ackPending: info.num_ack_pending,
-          waiting: info.num_waiting,
           deliveries: info.delivered.consumer_seq,
           marked: info.config.description === markText(deployment),
         }

@@ -4,15 +4,7 @@ import { createAnswers } from '../src/answers.ts'
 import type { DurableState } from '../src/broker.ts'
 import type { Arrears } from '../src/port.ts'
 
-const idle: DurableState = {
-  ackFloor: 0,
-  delivered: 0,
-  pending: 0,
-  ackPending: 0,
-  waiting: 0,
-  deliveries: 0,
-  marked: true,
-}
+const idle: DurableState = { ackFloor: 0, delivered: 0, pending: 0, ackPending: 0, deliveries: 0, marked: true }
 
 function scene() {
   const world = {
