@@ -55,6 +55,11 @@ export interface RelayOptions {
 export interface Relay extends Duty {
   /** Whether the stream was compared with the records since the last reconnect, and nothing was refused since. */
   inSync(): boolean
+  /**
+   * Whether the server still gives out the last message that was published. False also when that was purged meanwhile.
+   * @throws when the broker does not answer
+   */
+  isReadable(): Promise<boolean>
   /** Compares the stream with the records again before the next publish. */
   resync(): void
 }
@@ -66,6 +71,8 @@ export function createRelay(options: RelayOptions): Relay {
   const room = createRoom(options)
   const fence = () => write((tx) => tx.lease.assertHeld())
   let sync = starting()
+  /** Whether the stream of this name was somebody else's: if it is not there, it was deleted just now. */
+  let foreignSeen = false
 
   const duty = createDuty({ name: `relay ${stream.name}`, everyMs: POLL_MS, round, lease, platform, logger })
   const doubt = () => {
@@ -158,7 +165,10 @@ export function createRelay(options: RelayOptions): Relay {
   async function compare(first: boolean, signal: AbortSignal): Promise<Position | undefined> {
     const state = await broker.stream(stream.name, await outbox.incarnation())
     // Looked at again with every poll: it may go away.
-    if (state === 'foreign') return undefined
+    if (state === 'foreign') {
+      foreignSeen = true
+      return undefined
+    }
     if (!state) return rebuild('it does not exist', signal)
     const known = (await outbox.incarnation()) === state.incarnation
     if (!known && state.lastSeq > 0) return rebuild('it is not the one that was published to', signal)
@@ -167,11 +177,8 @@ export function createRelay(options: RelayOptions): Relay {
     if (!known) return begin(state.incarnation)
     const recorded = await outbox.lastPublication()
     const from = { id: recorded?.lastId ?? 0, seq: recorded?.lastSeq ?? 0 }
-    if (recorded) {
-      const there = await broker.messageId(stream.name, recorded.lastSeq)
-      if (there !== messageId({ id: recorded.lastId, eventId: recorded.lastEventId })) {
-        return rebuild(`its message ${recorded.lastSeq} is not the one published there`, signal)
-      }
+    if (recorded && !(await isThere(recorded))) {
+      return rebuild(`its message ${recorded.lastSeq} is not the one published there`, signal)
     }
     // Purged by somebody, or by a late purge of the life before: the durables count as read what nobody has read.
     if (state.firstSeq > ((await outbox.oldestSeq()) ?? state.firstSeq))
@@ -180,6 +187,9 @@ export function createRelay(options: RelayOptions): Relay {
     if (state.lastSeq === from.seq) return from
     return (await adopt(from, state.lastSeq)) ?? rebuild('its newest messages are not from this outbox', signal)
   }
+
+  const isThere = async ({ lastId, lastEventId, lastSeq }: Publication) =>
+    (await broker.messageId(stream.name, lastSeq)) === messageId({ id: lastId, eventId: lastEventId })
 
   /**
    * Records what is in the stream beyond the records: a crash fell between publish and record. That is at most one
@@ -201,9 +211,10 @@ export function createRelay(options: RelayOptions): Relay {
     logger.info({ stream: stream.name, why }, 'making the stream anew; everything retained is published again')
     await write((tx) => tx.lease.assertHeld())
     await broker.deleteStream(stream.name)
-    if ((await outbox.incarnation()) !== undefined) await platform.sleep(DELETION_PAUSE_MS, signal)
+    if (foreignSeen || (await outbox.incarnation()) !== undefined) await platform.sleep(DELETION_PAUSE_MS, signal)
     if (signal.aborted) return undefined
     const state = await broker.createStream(stream)
+    foreignSeen = false
     return begin(state.incarnation)
   }
 
@@ -219,6 +230,10 @@ export function createRelay(options: RelayOptions): Relay {
   return {
     ...duty,
     inSync: () => endOf(sync) !== undefined && broker.connected,
+    async isReadable() {
+      const recorded = await outbox.lastPublication()
+      return !recorded || isThere(recorded)
+    },
     resync() {
       doubt()
       duty.wake()

@@ -62,6 +62,11 @@ export function createWatchdog(options: WatchdogOptions): Watchdog {
       relay.resync()
       return false
     }
+    // A server that has lost a stream's files while it runs goes on counting its messages, and delivers none.
+    if (!(await relay.isReadable())) {
+      relay.resync()
+      return false
+    }
     fill = after.maxBytes > 0 ? after.bytes / after.maxBytes : 0
     if (!(await durables.mend(states, after.lastSeq, fence)) || !relay.inSync()) return false
     await warn(states, after)

@@ -6,7 +6,7 @@
  *
  * NATS_SERVER=/path/to/nats-server runs it on another version.
  */
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EventData, EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
@@ -300,6 +300,12 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.raw.jsm.streams.delete(s.stream)
     await eventually(() => s.raw.jsm.consumers.info(s.stream, s.subscription.durable), { what: 'made anew' })
     await s.settled([...before, ...(await s.emit(10))])
+  })
+
+  scene('files of the stream removed under the running server: it counts messages and gives out none', async (_t, s) => {
+    await eventually(() => s.raw.jsm.consumers.info(s.stream, s.subscription.durable), { what: 'the stream is made' })
+    rmSync(join(s.nats.storeDir, 'jetstream', '$G', 'streams', s.stream, 'msgs'), { recursive: true })
+    await s.settled(await s.emit(10))
   })
 
   scene('durable deleted', async (_t, s) => {
