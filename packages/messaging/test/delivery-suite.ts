@@ -302,7 +302,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.settled([...before, ...(await s.emit(10))])
   })
 
-  scene('files of the stream removed under the running server: it counts messages and gives out none', async (_t, s) => {
+  scene('files of the stream removed under the server: it counts and gives out nothing', async (_t, s) => {
     await eventually(() => s.raw.jsm.consumers.info(s.stream, s.subscription.durable), { what: 'the stream is made' })
     rmSync(join(s.nats.storeDir, 'jetstream', '$G', 'streams', s.stream, 'msgs'), { recursive: true })
     await s.settled(await s.emit(10))
