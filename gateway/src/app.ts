@@ -9,6 +9,7 @@ import { type Part, parts } from '@checkout/contracts/services.ts'
 import type { App } from '@checkout/service/app.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import type { Logger } from '@checkout/service/logging.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { handleNotFound } from '@checkout/service/problem.ts'
 import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -25,6 +26,7 @@ const STREAM_PATH = '/notifications/stream'
 /** Builds the gateway on upstreams that the caller starts and closes; does not listen. */
 export async function buildApp(deps: {
   upstreams: Upstreams
+  platform: Platform
   logger: Logger
   metrics: Registry
   allowedHosts?: readonly string[]
@@ -34,14 +36,15 @@ export async function buildApp(deps: {
   requestTimeoutMs?: number
   readerLimits?: ReaderLimits
 }): Promise<App> {
-  const { upstreams, logger, requestTimeoutMs, allowedHosts = [] } = deps
+  const { upstreams, platform, logger, requestTimeoutMs, allowedHosts = [] } = deps
   const app = await buildHttp({
+    platform,
     logger,
     metrics: deps.metrics,
     allowedHosts,
     ...(requestTimeoutMs && { requestTimeoutMs }),
   })
-  const readers = createReaders(deps.readerLimits)
+  const readers = createReaders(platform, deps.readerLimits)
   registerHealth(app, upstreams)
 
   forward('/users', upstreams.orders)
@@ -59,7 +62,7 @@ export async function buildApp(deps: {
   }
   app.all('/*', { onRequest: (request, reply) => pass(upstreams.web, request, reply) }, neverCalled)
 
-  pipeUpgrades(app, createUpgrades(upstreams.notifications, logger, deps.silenceMs))
+  pipeUpgrades(app, createUpgrades(upstreams.notifications, platform, logger, deps.silenceMs))
   return app
 
   /**
@@ -81,6 +84,7 @@ export async function buildApp(deps: {
       log: request.log,
       upstream,
       readers,
+      platform,
       path: rewritten?.path ?? originForm(request),
       ...(rewritten && { locationPrefix: rewritten.locationPrefix }),
     })

@@ -5,6 +5,7 @@
  * out of use for ever, and its queue is unbounded and does not tell who still waits in it. Here a connection on which
  * anything went wrong is thrown away, so nothing that the library makes of an error can last.
  */
+import type { Platform, Timer } from '@checkout/service/platform.ts'
 import { Client, type Dispatcher } from 'undici'
 
 export const CONNECT_TIMEOUT_MS = 2000
@@ -55,10 +56,16 @@ export interface Lane {
  * @param waitMs how long a flight may wait for one of them
  * @param onDisconnect a connection has ended, for whatever reason
  */
-export function createLane(origin: string, size: number, waitMs: number, onDisconnect: () => void): Lane {
+export function createLane(
+  origin: string,
+  size: number,
+  waitMs: number,
+  { setTimeout, clearTimeout }: Platform,
+  onDisconnect: () => void,
+): Lane {
   const idle: Client[] = []
   const running = new Map<Flight, Run>()
-  const waiting = new Map<Flight, NodeJS.Timeout>()
+  const waiting = new Map<Flight, Timer>()
   let open = 0
   let connected = 0
   let whenEmpty: (() => void) | undefined

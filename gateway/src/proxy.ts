@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BODY_BYTES_MAX } from '@checkout/service/http.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { PROBLEM_TYPE, Problem, SAFE_HEADERS } from '@checkout/service/problem.ts'
 import type { Dispatcher } from 'undici'
 import { requestHeaders, responseHeaders } from './headers.ts'
@@ -31,6 +32,7 @@ export interface Exchange {
   log: { warn(fields: object, message: string): void }
   upstream: Upstream
   readers: Readers
+  platform: Platform
   /** The request's target at the service. */
   path: string
   /** Put before an absolute path in Location, where `path` is not the path that the client asked for. */
@@ -100,7 +102,7 @@ function collectBody(exchange: Exchange, then: (body: Buffer) => void) {
 
 /** The whole of what happens between the complete request and the end of its answer. */
 function exchangeWith(exchange: Exchange, headers: string[], body: Buffer | null): void {
-  const { request, response, upstream, path, requestId, locationPrefix, log, server, readers } = exchange
+  const { request, response, upstream, path, requestId, locationPrefix, log, server, readers, platform } = exchange
   const method = request.method as Dispatcher.HttpMethod
   const repeatable = method === 'GET' || method === 'HEAD'
   const kind = repeatable ? 'reads' : 'writes'
@@ -109,7 +111,7 @@ function exchangeWith(exchange: Exchange, headers: string[], body: Buffer | null
   let answered = false
   let takeBack = () => false
   // A turn of the event loop later: when the gateway itself was held up, the answer may be here already.
-  const deadline = setTimeout(() => setImmediate(onDeadline), ANSWER_DEADLINE_MS)
+  const deadline = platform.setTimeout(() => platform.setImmediate(onDeadline), ANSWER_DEADLINE_MS)
 
   attempt(upstream.pick(kind))
 
@@ -130,7 +132,7 @@ function exchangeWith(exchange: Exchange, headers: string[], body: Buffer | null
 
   function finish() {
     answered = true
-    clearTimeout(deadline)
+    platform.clearTimeout(deadline)
     if (!server.listening) response.shouldKeepAlive = false
   }
 

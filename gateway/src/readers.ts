@@ -3,6 +3,7 @@
  * answer is read to the end and kept here: within bounds, at which the one that is behind longest is cut off.
  */
 import type { ServerResponse } from 'node:http'
+import type { Platform } from '@checkout/service/platform.ts'
 
 export interface ReaderLimits {
   /** More of one answer is not kept: reading it is paused, and its connection stays taken. Every answer here is smaller. */
@@ -28,7 +29,7 @@ export interface Readers {
   stats(): { behind: number; paused: number; bytes: number }
 }
 
-export function createReaders(limits: ReaderLimits = READER_LIMITS): Readers {
+export function createReaders({ setTimeout, clearTimeout }: Platform, limits: ReaderLimits = READER_LIMITS): Readers {
   /** In the order in which they fell behind. */
   const behind = new Map<ServerResponse, { bytes: number; forget: () => void }>()
   const paused = new Map<ServerResponse, () => void>()

@@ -4,6 +4,7 @@ import { Host, loadConfigOrExit, Port, serviceConfig } from '@checkout/service/c
 import { runService } from '@checkout/service/lifecycle.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { Type } from 'typebox'
 import { buildApp } from './app.ts'
 import { createUpstream } from './upstream.ts'
@@ -29,15 +30,22 @@ const config = loadConfigOrExit(
   }),
 )
 const logger = createLogger({ name: 'gateway', instance: config.INSTANCE, level: config.LOG_LEVEL })
+const platform = createPlatform()
 const upstreams = {
-  orders: createUpstream('orders', config.ORDERS_URLS, logger),
-  payments: createUpstream('payments', config.PAYMENTS_URLS, logger),
-  notifications: createUpstream('notifications', config.NOTIFICATIONS_URLS, logger),
-  web: createUpstream('web', config.WEB_URLS, logger),
+  orders: createUpstream('orders', config.ORDERS_URLS, platform, logger),
+  payments: createUpstream('payments', config.PAYMENTS_URLS, platform, logger),
+  notifications: createUpstream('notifications', config.NOTIFICATIONS_URLS, platform, logger),
+  web: createUpstream('web', config.WEB_URLS, platform, logger),
 }
 await Promise.all(Object.values(upstreams).map((upstream) => upstream.start()))
 
-const app = await buildApp({ upstreams, logger, metrics: createMetrics(), allowedHosts: config.ALLOWED_HOSTS })
+const app = await buildApp({
+  upstreams,
+  platform,
+  logger,
+  metrics: createMetrics(),
+  allowedHosts: config.ALLOWED_HOSTS,
+})
 await runService({
   app,
   logger,

@@ -9,6 +9,7 @@
 import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { requestId as makeRequestId } from '@checkout/service/http.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { Problem, type ProblemCode } from '@checkout/service/problem.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { CONNECT_TIMEOUT_MS } from './lane.ts'
@@ -33,13 +34,13 @@ export interface Upgrades {
   close(): void
 }
 
-export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE_MS): Upgrades {
+export function createUpgrades(upstream: Upstream, platform: Platform, log: Log, silenceMs = SILENCE_MS): Upgrades {
   const open = new Set<Socket>()
   let closed = false
 
   function accept(request: IncomingMessage, socket: Socket, head: Buffer) {
     if (closed) return void socket.destroy()
-    const requestId = makeRequestId(request)
+    const requestId = makeRequestId(request, platform)
     open.add(socket)
     socket.on('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
@@ -76,19 +77,17 @@ export function createUpgrades(upstream: Upstream, log: Log, silenceMs = SILENCE
           attempted.setTimeout(ANSWER_DEADLINE_MS)
         }),
       )
-      attempted.on('timeout', () => {
+      // Not connected yet, it is an address that has gone: that is no time-out, whoever notices it first.
+      const giveUpOnIt = () => {
         timedOut = sent
         attempted.destroy()
-      })
-      const hangs = () => {
-        timedOut = true
-        attempted.destroy()
       }
-      instance.onSilent.add(hangs)
-      attempted.on('close', () => instance.onSilent.delete(hangs))
+      attempted.on('timeout', giveUpOnIt)
+      instance.onSilent.add(giveUpOnIt)
+      attempted.on('close', () => instance.onSilent.delete(giveUpOnIt))
       attempted.on('upgrade', (answer, upstreamSocket, upstreamHead) => {
         answered = true
-        instance.onSilent.delete(hangs)
+        instance.onSilent.delete(giveUpOnIt)
         socket.off('close', giveUp)
         logEnd(101, instance)
         const preamble = statusLineAndHeaders(answer, requestId)

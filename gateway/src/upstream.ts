@@ -10,6 +10,7 @@
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import type { Platform, Timer } from '@checkout/service/platform.ts'
 import { Client } from 'undici'
 import { createLane, type Failure, KEEP_ALIVE_MS, type Lane } from './lane.ts'
 
@@ -74,13 +75,13 @@ const STANDINGS = { ready: 'live', unready: 'doubtful', late: 'silent', unreacha
 type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 
 /** `urls`: http URLs without a path; each name in them stands for every address it resolves to. */
-export function createUpstream(name: string, urls: readonly string[], log: Log): Upstream {
+export function createUpstream(name: string, urls: readonly string[], platform: Platform, log: Log): Upstream {
   const originsOf = new Map<string, string[]>()
   let instances: Instance[] = []
   let live: Instance[] = []
   let turn = 0
   let resolving = false
-  let timers: NodeJS.Timeout[] = []
+  let timers: Timer[] = []
   let closed = false
 
   function mark(instance: Instance, standing: Instance['standing']) {
@@ -97,11 +98,11 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
   async function probe(instance: Instance) {
     if (instance.probing || closed) return
     instance.probing = true
-    let found = await ask(instance, PROBE_TIMEOUT_MS)
+    let found = await ask(instance, PROBE_TIMEOUT_MS, platform)
     const late = found === 'late' && instance.standing !== 'silent'
     if (late) {
       mark(instance, 'doubtful')
-      found = await ask(instance, SECOND_PROBE_TIMEOUT_MS)
+      found = await ask(instance, SECOND_PROBE_TIMEOUT_MS, platform)
     }
     instance.probing = false
     mark(instance, STANDINGS[found])
@@ -137,7 +138,7 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
     })
     // A process that dies closes its sockets at once; asking now instead of at the next turn saves its next requests.
-    const openLane = () => createLane(origin, CONNECTIONS_PER_LANE, WAIT_MS, () => void probe(instance))
+    const openLane = () => createLane(origin, CONNECTIONS_PER_LANE, WAIT_MS, platform, () => void probe(instance))
     const lanes = { reads: openLane(), writes: openLane() }
     const instance: Instance = {
       origin,
@@ -178,8 +179,8 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
     async start() {
       await resolve()
       timers = [
-        setInterval(() => void resolve(), RESOLVE_EVERY_MS),
-        setInterval(() => instances.forEach((one) => void probe(one)), PROBE_EVERY_MS),
+        platform.setInterval(() => void resolve(), RESOLVE_EVERY_MS),
+        platform.setInterval(() => instances.forEach((one) => void probe(one)), PROBE_EVERY_MS),
       ]
     },
     pick,
@@ -191,7 +192,7 @@ export function createUpstream(name: string, urls: readonly string[], log: Log):
     state: () => ({ instances: instances.map((one) => ({ url: one.origin, live: one.standing === 'live' })) }),
     async close() {
       closed = true
-      timers.forEach(clearInterval)
+      timers.forEach(platform.clearTimeout)
       await Promise.all(instances.map(closeInstance))
     },
   }
@@ -209,7 +210,11 @@ function giveUp({ lanes, onSilent }: Instance, failure: Failure) {
 }
 
 /** Whether /health/ready answers 200 in time. Never rejects. */
-async function ask(instance: Instance, timeoutMs: number): Promise<keyof typeof STANDINGS> {
+async function ask(
+  instance: Instance,
+  timeoutMs: number,
+  { setTimeout, clearTimeout, setImmediate }: Platform,
+): Promise<keyof typeof STANDINGS> {
   const timeout = new AbortController()
   const { signal } = timeout
   // Two turns of the event loop later: when it was the gateway that hung, the answer may be here already.

@@ -1,4 +1,5 @@
 /** A gateway on a real port in front of real servers, and a client that sends exactly the bytes it is given. */
+
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
@@ -6,8 +7,11 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { buildApp, type Upstreams } from '../src/app.ts'
 import { createUpstream } from '../src/upstream.ts'
+
+const machine = createPlatform()
 
 interface Teardown {
   teardown(close: () => unknown): void
@@ -84,7 +88,7 @@ export async function startSilenceable(t: Teardown) {
 }
 
 type GatewayOptions = Pick<Parameters<typeof buildApp>[0], 'silenceMs' | 'requestTimeoutMs' | 'readerLimits'> & {
-  log?: Parameters<typeof createUpstream>[2]
+  log?: Parameters<typeof createUpstream>[3]
 }
 
 /** Services that are not given have one dead instance. */
@@ -94,7 +98,7 @@ export async function startGateway(
   { log = logger, ...options }: GatewayOptions = {},
 ) {
   const dead = [await deadUrl()]
-  const open = (name: keyof Upstreams) => createUpstream(name, urls[name] ?? dead, log)
+  const open = (name: keyof Upstreams) => createUpstream(name, urls[name] ?? dead, machine, log)
   const upstreams: Upstreams = {
     orders: open('orders'),
     payments: open('payments'),
@@ -102,7 +106,7 @@ export async function startGateway(
     web: open('web'),
   }
   await Promise.all(Object.values(upstreams).map((upstream) => upstream.start()))
-  const app = await buildApp({ upstreams, logger, metrics: createMetrics(), ...options })
+  const app = await buildApp({ upstreams, platform: machine, logger, metrics: createMetrics(), ...options })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   let closed: Promise<unknown> | undefined
   const close = () => {

@@ -1,5 +1,7 @@
 /** What happens when instances die, hang, refuse or reset. */
+
 import { createServer, type Socket } from 'node:net'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
 import { createUpstream } from '../src/upstream.ts'
@@ -41,7 +43,7 @@ t.test('requests go to the live instances in turn', async (t) => {
 
 t.test('a name stands for every address it has', async (t) => {
   const { url, port } = await counting(t, 'a')
-  const upstream = createUpstream('orders', [`http://localhost:${port}`], { info() {}, warn() {} })
+  const upstream = createUpstream('orders', [`http://localhost:${port}`], createPlatform(), { info() {}, warn() {} })
   t.teardown(() => upstream.close())
   await upstream.start()
   const { instances } = upstream.state()

@@ -1,12 +1,16 @@
 /** Through the gateway, to services that are there: no request target is answered with a 5xx. */
+
 import type { AddressInfo } from 'node:net'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { oddTargets, statusOf } from '@checkout/testkit/odd-targets.ts'
 import t from 'tap'
 import { testApp } from '../../packages/service/test/app.ts'
 import { buildApp } from '../src/app.ts'
 import { createUpstream } from '../src/upstream.ts'
+
+const machine = createPlatform()
 
 t.test('no target is a 5xx', async (t) => {
   const logger = createLogger({ name: 'gateway', instance: 1, level: 'silent' })
@@ -14,10 +18,10 @@ t.test('no target is a 5xx', async (t) => {
   const { app: service } = await testApp({ docs, health: { store: () => true, nats: () => true } })
   await service.listen({ host: '127.0.0.1', port: 0 })
   const url = `http://127.0.0.1:${(service.server.address() as AddressInfo).port}`
-  const upstream = () => createUpstream('orders', [url], logger)
+  const upstream = () => createUpstream('orders', [url], machine, logger)
   const upstreams = { orders: upstream(), payments: upstream(), notifications: upstream(), web: upstream() }
   await Promise.all(Object.values(upstreams).map((one) => one.start()))
-  const app = await buildApp({ upstreams, logger, metrics: createMetrics() })
+  const app = await buildApp({ upstreams, platform: machine, logger, metrics: createMetrics() })
   t.teardown(async () => {
     await app.close()
     await Promise.all(Object.values(upstreams).map((one) => one.close()))

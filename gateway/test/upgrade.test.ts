@@ -109,11 +109,15 @@ t.test('nobody there: 502 as a problem; a dead instance is passed by', async (t)
   await until('agreed', () => connected.received.text.includes(' 101 '))
 })
 
-t.test('an address that has gone: 502, not a time-out', async (t) => {
+t.test('an address that has gone: 502, not a time-out, whoever notices it first', async (t) => {
   const service = await startSilenceable(t)
-  const { url } = await startGateway(t, { notifications: [service.url] })
+  const { url, upstreams } = await startGateway(t, { notifications: [service.url] })
+  const instance = upstreams.notifications.pick('reads')
   await service.fallSilent()
   const { received } = await dial(t, url, upgradeRequest('/notifications/stream'))
+  // As a probe does that finds it before the upgrade's own patience ends.
+  await until('it is being connected', () => instance?.onSilent.size === 1)
+  for (const tell of instance?.onSilent ?? []) tell()
   await until('closed', () => received.closed)
   t.match(received.text, /^HTTP\/1.1 502 Bad Gateway\r\n[\s\S]*"code":"upstream_unavailable"/)
 })

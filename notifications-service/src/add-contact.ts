@@ -13,7 +13,7 @@ export async function addContact(
 ): Promise<void> {
   if (!(await tx.inbox.claim(event.id))) return
   const { userId, name, email } = event.data
-  await tx.contacts.add({ userId, name, email, createdAt: terms.clock.now() })
+  await tx.contacts.add({ userId, name, email, createdAt: terms.platform.now() })
   await address(tx, { userId, to: email }, ADDRESS_BATCH, terms)
 }
 

@@ -6,7 +6,7 @@
  */
 import type { DutyOptions } from '@checkout/messaging/duty.ts'
 import type { Schedule } from '@checkout/messaging/messaging.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { createTransport } from 'nodemailer'
 import type { Logger } from 'pino'
 import type { LetterRow, NotificationsStore } from './store/port.ts'
@@ -37,10 +37,10 @@ export function createMailer(options: {
   from: string
   store: NotificationsStore
   schedule: Schedule
-  clock: Clock
+  platform: Platform
   logger: Logger
 }): Mailer {
-  const { smtpUrl, from, store, schedule, clock, logger } = options
+  const { smtpUrl, from, store, schedule, platform, logger } = options
   const transport = createTransport({
     url: smtpUrl,
     pool: true,
@@ -62,23 +62,24 @@ export function createMailer(options: {
         messageId: `<${letter.id}@${domain}>`,
         date: new Date(letter.createdAt),
       })
-      await Promise.race([sent, abandoned(signal, sent)])
+      await Promise.race([sent, abandoned(signal, sent, platform)])
     } catch (error) {
       if (error instanceof Abandoned) return
       return fail(letter, error as SmtpError)
     }
     // Also by an instance that has lost the lease meanwhile: the mail is out, and nobody shall send it again.
-    await store.write((tx) => tx.letters.sent(letter, clock.now()))
+    await store.write((tx) => tx.letters.sent(letter, platform.now()))
   }
 
   async function fail(letter: LetterRow, error: SmtpError): Promise<void> {
     const hopeless = isHopeless(error) || letter.mailAttempts + 1 >= MAX_ATTEMPTS
     const pause = Math.min(RETRY_MS.first * 2 ** letter.mailAttempts, RETRY_MS.longest)
     logger.warn({ reason: error.message, letter: letter.id, hopeless }, 'a letter was not mailed')
+    const dueAt = (await schedule.now()) + pause
     await store.write(async (tx) => {
       await tx.lease.assertHeld()
       if (hopeless) await tx.letters.failed(letter)
-      else await tx.letters.postponed(letter, schedule.now() + pause)
+      else await tx.letters.postponed(letter, dueAt)
     })
   }
 
@@ -89,12 +90,13 @@ export function createMailer(options: {
       for (let n = 0; n < BATCH; n += 1) {
         if (signal.aborted) return false
         // A commit wakes the mailer, also its own: with nothing to send it must not make one.
-        const [letter] = store.read.letters.dueMail(schedule.now(), 1)
+        const now = await schedule.now()
+        const [letter] = await store.read.letters.dueMail(now, 1)
         if (!letter) return false
         // Under the lease: what another holder has mailed meanwhile, or is mailing, is not due any more.
         const claimed = await store.write(async (tx) => {
           await tx.lease.assertHeld()
-          return await tx.letters.claim(letter, schedule.now(), schedule.now() + CLAIM_MS)
+          return await tx.letters.claim(letter, now, now + CLAIM_MS)
         })
         if (claimed) await send(letter, signal)
       }
@@ -108,10 +110,12 @@ export function createMailer(options: {
 class Abandoned extends Error {}
 
 /** Rejects some time after the signal, unless the mail is sent or refused before. */
-function abandoned(signal: AbortSignal, sent: Promise<unknown>): Promise<never> {
+function abandoned(signal: AbortSignal, sent: Promise<unknown>, { setTimeout }: Platform): Promise<never> {
   return new Promise((_, reject) => {
     const giveUp = () => setTimeout(() => reject(new Abandoned()), STOP_WAIT_MS).unref()
-    signal.addEventListener('abort', giveUp)
+    // Already: while the letter was read or claimed.
+    if (signal.aborted) giveUp()
+    else signal.addEventListener('abort', giveUp)
     const done = () => signal.removeEventListener('abort', giveUp)
     sent.then(done, done)
   })

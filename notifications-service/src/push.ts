@@ -3,13 +3,25 @@
  *
  * SQLite is the source; NATS only wakes. A connection remembers the number of the letter that it was sent last, and is
  * sent everything after it: on connect, on a wake-up, when the connection to NATS comes back, and every five seconds
- * for all connections together. So nothing depends on a wake-up's arrival, and nothing is sent twice.
+ * for all connections together. So nothing depends on a wake-up's arrival, and nothing is sent twice. The states of a
+ * connection are in `connection.ts`.
  */
 import type { PushedLetter, PushReady } from '@checkout/contracts/http.ts'
 import { pushSubject } from '@checkout/contracts/topology.ts'
 import type { Signals } from '@checkout/messaging/broker.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Logger } from 'pino'
+import {
+  type Activity,
+  caughtUp,
+  lacks,
+  looked,
+  type Progress,
+  positioned,
+  sent,
+  subscribed,
+  woken,
+} from './connection.ts'
 import { toLetter } from './letter.ts'
 import type { NotificationsStore } from './store/port.ts'
 
@@ -44,16 +56,8 @@ export interface Push {
 interface Connection {
   readonly userId: string
   readonly receiver: Receiver
-  readonly since: number | undefined
-  /** Whether wake-ups reach it; nothing is read before. */
-  listening: boolean
-  /** Of the letter that was sent last; undefined until the first read. */
-  sentSeq: number | undefined
-  ready: boolean
-  pumping: boolean
-  /** Woken while it was pumping: it has to look once more. */
-  again: boolean
-  ended: boolean
+  activity: Activity
+  progress: Progress
 }
 
 interface Listener {
@@ -64,24 +68,23 @@ interface Listener {
 export function createPush(options: {
   store: NotificationsStore
   signals: Signals
-  clock: Clock
+  platform: Platform
   logger: Logger
   onSent?: (letters: number) => void
 }): Push {
-  const { store, signals, clock, logger, onSent } = options
+  const { store, signals, platform, logger, onSent } = options
   const { letters } = store.read
   const users = new Map<string, Listener>()
   const stopping = new AbortController()
   let unlisten = () => {}
 
   function connect(receiver: Receiver, userId: string, since: number | undefined): () => void {
-    const flags = { listening: false, ready: false, pumping: false, again: false, ended: false }
-    const connection: Connection = { userId, receiver, since, sentSeq: undefined, ...flags }
+    const connection: Connection = { userId, receiver, activity: 'subscribing', progress: { name: 'unread', since } }
     const user = users.get(userId) ?? listenFor(userId)
     user.connections.add(connection)
     void begin(connection)
     return () => {
-      connection.ended = true
+      connection.activity = 'ended'
       if (!user.connections.delete(connection) || user.connections.size > 0) return
       user.off()
       users.delete(userId)
@@ -99,7 +102,7 @@ export function createPush(options: {
   /** First the wake-ups, then the read: a letter that is committed after the read announces itself. */
   async function begin(connection: Connection): Promise<void> {
     await signals.listening()
-    connection.listening = true
+    connection.activity = subscribed(connection.activity)
     await pump(connection)
   }
 
@@ -107,57 +110,49 @@ export function createPush(options: {
     for (const connection of connections) void pump(connection)
   }
 
-  /** Sends what is not sent. One at a time per connection: `again` makes the running one look once more. */
+  /** Sends what is not sent. One at a time per connection: the running one looks once more. */
   async function pump(connection: Connection): Promise<void> {
-    if (connection.pumping) {
-      connection.again = true
-      return
-    }
-    connection.pumping = true
-    let more: boolean
-    do {
-      connection.again = false
-      more = await sendPage(connection)
+    const before = connection.activity
+    connection.activity = woken(before)
+    if (before !== 'idle') return
+    while (connection.activity === 'looking') {
+      const more = await sendPage(connection)
       // What the kernel takes at once is sent at once: without this, a long backlog would hold up everybody else.
-      if (more) await new Promise(setImmediate)
-    } while ((more || connection.again) && !connection.ended)
-    connection.pumping = false
+      if (more) await new Promise<void>(platform.setImmediate)
+      connection.activity = looked(connection.activity, more)
+    }
   }
 
   /** Returns whether there may be more. */
   async function sendPage(connection: Connection): Promise<boolean> {
-    if (!connection.listening) return false
-    const page = reading(() => {
-      connection.sentSeq ??= firstSeq(connection)
-      return letters.after(connection.userId, connection.sentSeq, PAGE)
+    const { userId, receiver } = connection
+    const page = await reading(async () => {
+      if (connection.progress.name === 'unread') {
+        const highest = await letters.lastSeq(userId)
+        connection.progress = positioned(connection.progress, highest)
+      }
+      return letters.after(userId, connection.progress.sentSeq, PAGE)
     })
-    if (page === undefined) return false
+    if (page === undefined || connection.activity === 'ended') return false
     const last = page.at(-1)
     if (last) {
-      if (!(await connection.receiver.send(page.map(frame)))) return false
-      connection.sentSeq = last.seq
+      if (!(await receiver.send(page.map(frame)))) return false
+      connection.progress = sent(connection.progress, last.seq)
       onSent?.(page.length)
     }
     if (page.length === PAGE) return true
-    if (!connection.ready) {
-      connection.ready = true
-      const ready: PushReady = { type: 'ready', seq: connection.sentSeq ?? 0 }
-      await connection.receiver.send([JSON.stringify(ready)])
+    if (connection.progress.name === 'catchingUp') {
+      connection.progress = caughtUp(connection.progress)
+      const ready: PushReady = { type: 'ready', seq: connection.progress.sentSeq }
+      await receiver.send([JSON.stringify(ready)])
     }
     return false
   }
 
-  /** More than there is means that the file was restored from an older copy: the client has to begin anew. */
-  function firstSeq({ userId, since }: Connection): number {
-    const highest = letters.lastSeq(userId)
-    if (since === undefined) return highest
-    return since > highest ? 0 : since
-  }
-
   /** What cannot be read now is read on the next check. */
-  function reading<T>(read: () => T): T | undefined {
+  async function reading<T>(read: () => Promise<T>): Promise<T | undefined> {
     try {
-      return read()
+      return await read()
     } catch (error) {
       logger.warn({ err: error }, 'the letters cannot be read; connections wait for the next check')
       return undefined
@@ -168,19 +163,19 @@ export function createPush(options: {
   async function check(): Promise<void> {
     let looked = 0
     for (const [userId, { connections }] of users) {
-      const highest = reading(() => letters.lastSeq(userId))
+      const highest = await reading(() => letters.lastSeq(userId))
       if (highest === undefined) return
       for (const connection of connections) {
-        if (!connection.ready || (connection.sentSeq ?? 0) < highest) void pump(connection)
+        if (lacks(connection.progress, highest)) void pump(connection)
       }
       looked += 1
-      if (looked % CHECK_USERS_AT_ONCE === 0) await new Promise(setImmediate)
+      if (looked % CHECK_USERS_AT_ONCE === 0) await new Promise<void>(platform.setImmediate)
     }
   }
 
   async function checkForEver(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await clock.sleep(CHECK_EVERY_MS, stopping.signal)
+      await platform.sleep(CHECK_EVERY_MS, stopping.signal)
       await check()
     }
   }

@@ -39,9 +39,9 @@ export function letterRoutes(app: App, { store, terms, push }: RoutesDeps): void
         ),
       },
     },
-    ({ userId, query: { cursor, limit } }) => {
+    async ({ userId, query: { cursor, limit } }) => {
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-      const page = toPage(store.read.letters.list(userId, before, limit + 1), limit, (row) => row.seq)
+      const page = toPage(await store.read.letters.list(userId, before, limit + 1), limit, (row) => row.seq)
       return { items: page.items.map(toLetter), next: page.next }
     },
   )
@@ -96,8 +96,8 @@ export function letterRoutes(app: App, { store, terms, push }: RoutesDeps): void
         ),
       },
     },
-    ({ params, userId }) => {
-      const letter = store.read.letters.about(params.id, userId)
+    async ({ params, userId }) => {
+      const letter = await store.read.letters.about(params.id, userId)
       if (!letter) throw new Problem('order_not_found')
       return journeyOf(letter)
     },

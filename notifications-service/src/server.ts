@@ -45,11 +45,12 @@ messaging.duty({
   name: 'addressing',
   everyMs: 2_000,
   round: async () =>
-    base.store.read.letters.addressing() && (await base.store.write((tx) => addressMore(tx, ADDRESS_BATCH, terms))) > 0,
+    (await base.store.read.letters.addressing()) &&
+    (await base.store.write((tx) => addressMore(tx, ADDRESS_BATCH, terms))) > 0,
 })
 let mailer: Mailer | undefined
 if (smtpUrl !== undefined) {
-  const schedule = messaging.schedule(() => base.store.read.letters.nextMailAt() !== undefined)
+  const schedule = messaging.schedule(async () => (await base.store.read.letters.nextMailAt()) !== undefined)
   mailer = createMailer({ ...base, smtpUrl, from, schedule })
   base.store.onCommit(messaging.duty(mailer).wake)
 }

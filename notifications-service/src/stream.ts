@@ -4,6 +4,7 @@ import type { App } from '@checkout/service/app.ts'
 import { identityErrors, responses, success } from '@checkout/service/docs.ts'
 import { type OwnHosts, ownHosts } from '@checkout/service/hosts.ts'
 import { parseUserId, varyByUser } from '@checkout/service/identity.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { upgradeOnly } from '@checkout/service/upgrade.ts'
 import websocket from '@fastify/websocket'
@@ -33,6 +34,7 @@ const TOO_MANY = `over ${SOCKETS_PER_USER_MAX} connections of this user; this wa
 export interface StreamDeps {
   push: Push
   store: NotificationsStore
+  readonly platform: Platform
   readonly metrics: Registry
   /** Origins whose pages may connect, beside the gateway's own; such as https://shop.example. */
   allowedOrigins: readonly string[]
@@ -57,8 +59,8 @@ at once: that closes the next one), with 1009 when a client sends more than 4 Ki
 again at once: another instance takes over), and with 1013 when the client reads too slowly (connect again with \`since\`).`
 
 export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
-  const { push, store, allowedOrigins, slowMs = SLOW_MS, userFromQuery = true } = deps
-  const open = new Set<WebSocket>()
+  const { push, store, platform, allowedOrigins, slowMs = SLOW_MS, userFromQuery = true } = deps
+  const open: Open = new Map()
   const crowd = createCrowd()
   let closing = false
   await app.register(websocket, {
@@ -66,17 +68,17 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
     // A frame that is too large or broken: ws has sent the close code that says so, and reads no more.
     errorHandler: (error, socket, request) => {
       request.log.debug({ err: error }, 'a WebSocket client broke the protocol')
-      cut(socket, CLOSE_MS)
+      cut(socket, CLOSE_MS, platform)
     },
     preClose: (done) => {
       closing = true
-      void closeAll(open).then(() => done())
+      void closeAll([...open.keys()], platform).then(() => done())
     },
   })
   upgradeOnly(app.server, STREAM_PATH)
   const onSlow = registerMetrics(deps.metrics, open)
-  const heartbeat = setInterval(() => ping(open), deps.pingEveryMs ?? PING_EVERY_MS)
-  app.addHook('onClose', async () => clearInterval(heartbeat))
+  const heartbeat = platform.setInterval(() => ping(open), deps.pingEveryMs ?? PING_EVERY_MS)
+  app.addHook('onClose', async () => platform.clearTimeout(heartbeat))
   const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()))
   const hosts = ownHosts([...(deps.allowedHosts ?? []), ...allowedOrigins.map((origin) => new URL(origin).hostname)])
 
@@ -124,26 +126,25 @@ export async function streamRoute(app: App, deps: StreamDeps): Promise<void> {
         { path: '/query/since', message: 'must be at least 0' },
       ),
     },
-    preHandler: (_request, _reply, done) => {
-      if (!store.usable()) throw new Problem('store_unavailable')
-      done()
+    preHandler: async () => {
+      if (!(await store.usable())) throw new Problem('store_unavailable')
     },
     handler: () => {
       throw new Problem('upgrade_required', { headers: { upgrade: 'websocket', connection: 'upgrade' } })
     },
     wsHandler: (socket, { userId, query, log }) => {
       // The others have been told to go already: this one would hold the shutdown.
-      if (closing) return close(socket, closeCodes.restart, RESTARTS, CLOSE_MS)
-      open.add(socket)
+      if (closing) return close(socket, closeCodes.restart, RESTARTS, CLOSE_MS, platform)
+      open.set(socket, 'heard')
       const surplus = crowd.join(userId, socket)
-      if (surplus) close(surplus, closeCodes.tooMany, TOO_MANY, CLOSE_MS)
+      if (surplus) close(surplus, closeCodes.tooMany, TOO_MANY, CLOSE_MS, platform)
       const disconnect = push.connect(
-        { send: sender(socket, slowMs, onSlow) },
+        { send: sender(socket, slowMs, onSlow, platform) },
         userId,
         (query as { since?: number }).since,
       )
       log.info({ userId }, 'WebSocket open')
-      socket.on('pong', () => unanswered.delete(socket))
+      socket.on('pong', () => open.set(socket, 'heard'))
       socket.on('close', (code) => {
         open.delete(socket)
         crowd.leave(userId, socket)
@@ -215,58 +216,59 @@ function userOf({ headers, query }: FastifyRequest, userFromQuery: boolean): str
   return userId
 }
 
-const sender = (socket: WebSocket, slowMs: number, onSlow: () => void) => (texts: readonly string[]) =>
-  new Promise<boolean>((resolve) => {
-    if (socket.readyState !== socket.OPEN) return resolve(false)
-    const slow = setTimeout(() => {
-      onSlow()
-      // Behind everything that it has not read yet, so it gets the same time again.
-      close(socket, closeCodes.tooSlow, 'reads too slowly', slowMs)
-      resolve(false)
-    }, slowMs)
-    let left = texts.length
-    const sent = (error?: Error | null) => {
-      left -= 1
-      if (left > 0 && !error) return
-      clearTimeout(slow)
-      resolve(!error)
-    }
-    for (const text of texts) socket.send(text, sent)
-  })
+const sender =
+  (socket: WebSocket, slowMs: number, onSlow: () => void, platform: Platform) => (texts: readonly string[]) =>
+    new Promise<boolean>((resolve) => {
+      if (socket.readyState !== socket.OPEN) return resolve(false)
+      const slow = platform.setTimeout(() => {
+        onSlow()
+        // Behind everything that it has not read yet, so it gets the same time again.
+        close(socket, closeCodes.tooSlow, 'reads too slowly', slowMs, platform)
+        resolve(false)
+      }, slowMs)
+      let left = texts.length
+      const sent = (error?: Error | null) => {
+        left -= 1
+        if (left > 0 && !error) return
+        platform.clearTimeout(slow)
+        resolve(!error)
+      }
+      for (const text of texts) socket.send(text, sent)
+    })
 
-/** Pinged, and not heard of since. */
-const unanswered = new WeakSet<WebSocket>()
+/** The sockets that are not closed, and whether each was heard of since it was pinged last, or since it is there. */
+type Open = Map<WebSocket, 'heard' | 'pinged'>
 
-function ping(open: ReadonlySet<WebSocket>): void {
-  for (const socket of open) {
-    if (unanswered.has(socket)) socket.terminate()
+function ping(open: Open): void {
+  for (const [socket, state] of open) {
+    if (state === 'pinged') socket.terminate()
     else {
-      unanswered.add(socket)
+      open.set(socket, 'pinged')
       socket.ping()
     }
   }
 }
 
-function close(socket: WebSocket, code: number, reason: string, withinMs: number): void {
+function close(socket: WebSocket, code: number, reason: string, withinMs: number, platform: Platform): void {
   socket.close(code, reason)
-  cut(socket, withinMs)
+  cut(socket, withinMs, platform)
 }
 
 /** A client that does not answer the close frame must not hold the connection. */
-function cut(socket: WebSocket, withinMs: number): void {
+function cut(socket: WebSocket, withinMs: number, { setTimeout, clearTimeout }: Platform): void {
   const timer = setTimeout(() => socket.terminate(), withinMs)
   socket.once('close', () => clearTimeout(timer))
 }
 
 /** Tells all clients to go to another instance, and is done when they have gone. */
-async function closeAll(open: ReadonlySet<WebSocket>): Promise<void> {
-  const gone = [...open].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-  for (const socket of open) close(socket, closeCodes.restart, RESTARTS, CLOSE_MS)
+async function closeAll(sockets: readonly WebSocket[], platform: Platform): Promise<void> {
+  const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+  for (const socket of sockets) close(socket, closeCodes.restart, RESTARTS, CLOSE_MS, platform)
   await Promise.all(gone)
 }
 
 /** Returns what to call for each connection that is closed because it reads too slowly. */
-function registerMetrics(metrics: Registry, open: ReadonlySet<WebSocket>): () => void {
+function registerMetrics(metrics: Registry, open: Open): () => void {
   const registers = [metrics]
   new Gauge({
     name: 'websocket_connections',

@@ -3,13 +3,13 @@ import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Letter, LetterKind } from '@checkout/contracts/http.ts'
 import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
-import { failedLetter, paidLetter, type Text, toLetter } from './letter.ts'
+import type { Platform } from '@checkout/service/platform.ts'
+import { toLetter } from './letter.ts'
+import { failedLetter, paidLetter, type Text } from './letter-text.ts'
 import type { NotificationsTx } from './store/port.ts'
 
 export interface LetterTerms {
-  clock: Clock
-  newId: NewId
+  platform: Platform
   /** Whether letters are mailed too (SMTP_URL is set). */
   mailing: boolean
 }
@@ -60,12 +60,12 @@ const noCause = { causeEventId: null, causeSeq: null, causeDeliveries: null, cau
 async function store(
   tx: NotificationsTx,
   { userId, kind, orderId, text }: Content,
-  { clock, newId, mailing }: LetterTerms,
+  { platform, mailing }: LetterTerms,
   cause: typeof noCause | { [K in keyof typeof noCause]: string | number } = noCause,
 ): Promise<Letter> {
   const to = (await tx.contacts.find(userId))?.email ?? null
   const mail = mailing && to !== null ? 'queued' : 'none'
-  const letter = { userId, id: newId(), kind, orderId, to, ...text, mail, createdAt: clock.now() } as const
+  const letter = { userId, id: platform.newId(), kind, orderId, to, ...text, mail, createdAt: platform.now() } as const
   const seq = await tx.letters.add({ ...letter, ...(cause as typeof noCause) })
   return toLetter({ ...letter, seq, sentAt: null })
 }

@@ -6,8 +6,9 @@ import type { Signals } from '@checkout/messaging/broker.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
 import { createHandling } from '@checkout/messaging/handling.ts'
 import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
-import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import pino from 'pino'
@@ -17,6 +18,8 @@ import { createHandlers } from '../src/messages.ts'
 import { createPush } from '../src/push.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
 import { writeOrderLetter } from '../src/write-letter.ts'
+
+const machine = createPlatform()
 
 interface Test {
   teardown(after: () => void | Promise<void>): void
@@ -30,20 +33,21 @@ export const unconnected = () =>
     url: 'nats://127.0.0.1:4222',
     name: 'test',
     streamMaxBytes: 1_000_000,
+    platform: machine,
     deployment: TEST_SYSTEM,
   })
 
 export async function notificationsApp(
   t: Test,
   {
-    clock = systemClock,
+    platform = machine,
     mailing = false,
     perMinute = 0,
     stream = {},
     signals = unconnected(),
     folder = temporaryFolder(),
   }: {
-    clock?: Clock
+    platform?: Platform
     mailing?: boolean
     perMinute?: number
     stream?: Pick<AppDeps, 'pingEveryMs' | 'slowMs' | 'userFromQuery' | 'allowedHosts'>
@@ -52,15 +56,16 @@ export async function notificationsApp(
   } = {},
 ) {
   const { dataDir, remove } = folder
-  const store = openNotificationsStore({ dataDir, clock, newId: uuidv7 })
-  const terms = { clock, newId: uuidv7, mailing }
+  const store = openNotificationsStore({ dataDir, platform })
+  const terms = { platform, mailing }
   const logger = pino({ level: 'silent' })
-  const push = createPush({ store, signals, clock, logger })
+  const push = createPush({ store, signals, platform, logger })
   const deployment = TEST_SYSTEM
   const app = await buildApp({
     store,
     terms,
     push,
+    platform,
     allowedOrigins: ['https://shop.example'],
     ...stream,
     handling: createHandling({
@@ -68,7 +73,7 @@ export async function notificationsApp(
       handlers: createHandlers(terms),
       store,
       deployment,
-      clock,
+      platform,
     }),
     broker: { connected: true, problem: undefined },
     deployment,
@@ -116,22 +121,25 @@ const envelope = (id: string, correlationid: string) =>
 
 const order = { userId: 'ada', amount: 149_900, currency: 'RUB', description: 'Sun hat' }
 
-export function paidOf(change: Partial<EventData<'orders.paid.v1'>> = {}, id = uuidv7()): CloudEvent<'orders.paid.v1'> {
-  const orderId = change.orderId ?? uuidv7()
+export function paidOf(
+  change: Partial<EventData<'orders.paid.v1'>> = {},
+  id = machine.newId(),
+): CloudEvent<'orders.paid.v1'> {
+  const orderId = change.orderId ?? machine.newId()
   return { ...envelope(id, orderId), type: 'orders.paid.v1', data: { ...order, ...change, orderId } }
 }
 
 export function failedOf(
   change: Partial<EventData<'orders.failed.v1'>> = {},
-  id = uuidv7(),
+  id = machine.newId(),
 ): CloudEvent<'orders.failed.v1'> {
-  const orderId = change.orderId ?? uuidv7()
+  const orderId = change.orderId ?? machine.newId()
   const data = { ...order, reason: 'insufficient_funds', ...change, orderId } as const
   return { ...envelope(id, orderId), type: 'orders.failed.v1', data }
 }
 
 export const registrationOf = (userId: string, name = 'Ada'): CloudEvent<'users.registered.v1'> => ({
-  ...envelope(uuidv7(), userId),
+  ...envelope(machine.newId(), userId),
   type: 'users.registered.v1',
   data: { userId, name, email: `${userId}@example.com` },
 })

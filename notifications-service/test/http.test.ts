@@ -1,15 +1,15 @@
 /** Every documented answer of notifications-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
 import { badBodies, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
 import { lock, spoil } from '@checkout/testkit/database.ts'
 import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import { refused, refusesBodies, refusesPages, refusesStrangers, unavailable } from '@checkout/testkit/refusals.ts'
 import t from 'tap'
 import { ada, bob, notificationsApp, paidOf } from './app.ts'
 
-// On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.
-const notifications = await notificationsApp(t, { clock: createTestClock() })
+// Time moves by sleeping: the five seconds that a write waits for a locked file pass at once.
+const notifications = await notificationsApp(t, { platform: createTestPlatform() })
 const { app, store, file } = notifications
 const contract = await readContract(app)
 const subject = { contract, file }
@@ -69,7 +69,7 @@ t.test('dead letters', async (t) => {
   const add = async (message: string) => {
     const letter = { consumer: 'c', eventKey: message, subject: 'orders.paid.v1', message, headers: '{}' }
     await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-    return store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id ?? ''
+    return (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id ?? ''
   }
   const act = (id: string, what: string): Call => ({ method: 'POST', url: `/admin/dead-letters/${id}/${what}` })
   const poison = await add('poison')
@@ -118,7 +118,7 @@ t.test('a locked and a broken file', async (t) => {
   const message = JSON.stringify(paidOf())
   const letter = { consumer: 'c', eventKey: 'k', subject: 'orders.paid.v1', message, headers: '{}' }
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-  const waiting = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id
+  const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
   const unlock = lock(file)
   await unavailable(t, subject, [
     send,

@@ -1,14 +1,16 @@
 /** Letters: what they say, that each is written once, and how they are numbered. */
 
 import { join } from 'node:path'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { contents, execute, temporaryFolder } from '@checkout/testkit/database.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { ADDRESS_BATCH, addressMore } from '../src/add-contact.ts'
-import { majorUnits } from '../src/letter.ts'
+import { majorUnits } from '../src/money.ts'
 import { migrations } from '../src/store/tables.ts'
 import { ada, failedOf, notificationsApp, paidOf, registrationOf } from './app.ts'
+
+const machine = createPlatform()
 
 t.test('amounts as people write them, exact to the last unit', async (t) => {
   for (const [amount, currency, text] of [
@@ -84,8 +86,8 @@ Order number: ${poor.data.orderId}`,
 t.test('each letter once, whatever is delivered again', async (t) => {
   const app = await notificationsApp(t)
   const paid = paidOf()
-  await Promise.all([paid, paid, { ...paid, id: uuidv7() }].map(app.settled))
-  await app.settled({ ...paid, id: uuidv7() })
+  await Promise.all([paid, paid, { ...paid, id: machine.newId() }].map(app.settled))
+  await app.settled({ ...paid, id: machine.newId() })
   const { items } = await app.letters()
   t.match(items, [{ seq: 1, kind: 'order_paid' }])
   t.equal(items.length, 1)
@@ -169,17 +171,17 @@ t.test('an address for many letters is filled in in parts', async (t) => {
   const written = 2 * ADDRESS_BATCH + 10
   await Promise.all(Array.from({ length: written }, () => app.settled(paidOf())))
   await app.settled(paidOf({ userId: 'bob' }))
-  const terms = { clock: systemClock, newId: uuidv7, mailing: true }
-  const queued = () => app.store.read.letters.dueMail(systemClock.now(), 10_000)
+  const terms = { platform: machine, mailing: true }
+  const queued = () => app.store.read.letters.dueMail(machine.now(), 10_000)
   const more = () => app.store.write((tx) => addressMore(tx, 1_000, terms))
   t.equal(await more(), 0, 'nothing to do before')
   await app.registered(registrationOf('ada'))
-  t.equal(queued().length, ADDRESS_BATCH, 'one transaction is not held up by all of them')
+  t.equal((await queued()).length, ADDRESS_BATCH, 'one transaction is not held up by all of them')
   await app.write()
   t.equal(await more(), written - ADDRESS_BATCH)
   t.equal(await more(), 0)
-  t.equal(queued().length, written + 1)
-  t.ok(queued().every(({ to }) => to === 'ada@example.com'))
+  t.equal((await queued()).length, written + 1)
+  t.ok((await queued()).every(({ to }) => to === 'ada@example.com'))
   t.match((await app.letters('bob')).items, [{ to: null, mail: 'none' }], 'bob’s are left alone')
 })
 

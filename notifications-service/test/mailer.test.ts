@@ -2,14 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { Schedule } from '@checkout/messaging/messaging.ts'
 import { reservePorts } from '@checkout/processes/ports.ts'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import pino from 'pino'
@@ -17,9 +17,12 @@ import { SMTPServer } from 'smtp-server'
 import t, { type Test } from 'tap'
 import { createMailer } from '../src/mailer.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
+import type { LetterReads } from '../src/store/port.ts'
 import { writeMessage } from '../src/write-letter.ts'
 
-const terms = { clock: systemClock, newId: uuidv7, mailing: true }
+const machine = createPlatform()
+
+const terms = { platform: machine, mailing: true }
 
 interface Mail {
   to: string
@@ -65,7 +68,7 @@ async function startSmtp(
 }
 
 function openFile(test: Test, dataDir = mkdtempSync(join(tmpdir(), 'mailer-'))) {
-  const store = openNotificationsStore({ dataDir, clock: systemClock, newId: uuidv7 })
+  const store = openNotificationsStore({ dataDir, platform: machine })
   test.teardown(async () => {
     await store.close()
     rmSync(dataDir, { recursive: true, force: true })
@@ -85,11 +88,12 @@ const writeTo = (store: Store, userId: string, email: string) =>
 async function start(
   store: Store,
   smtpUrl: string,
-  { schedule = { now: () => 0 }, clock = systemClock }: { schedule?: Schedule; clock?: Clock } = {},
+  { schedule = { now: async () => 0 }, platform = machine }: { schedule?: Schedule; platform?: Platform } = {},
 ) {
-  await store.write((tx) => tx.lease.take(store.read.lease.current().counter))
+  const { counter } = await store.read.lease.current()
+  await store.write((tx) => tx.lease.take(counter))
   const logger = pino({ level: 'silent' })
-  return createMailer({ smtpUrl, from: 'Shop <shop@shop.example>', store, schedule, clock, logger })
+  return createMailer({ smtpUrl, from: 'Shop <shop@shop.example>', store, schedule, platform, logger })
 }
 const signal = new AbortController().signal
 
@@ -104,7 +108,7 @@ t.test('a letter is mailed once, marked sent after the 250, with a stable Messag
   test.equal(smtp.mails.length, 1)
   test.equal(smtp.mails[0]?.to, 'ada@example.com')
   test.match(smtp.mails[0]?.text, `Message-ID: <${letter.id}@shop.example>`)
-  const [stored] = store.read.letters.list('ada', 10, 1)
+  const [stored] = await store.read.letters.list('ada', 10, 1)
   test.equal(stored?.mail, 'sent')
   test.ok(stored?.sentAt)
 })
@@ -126,13 +130,13 @@ t.test('a refusal for now is tried again later, a refusal for good ends in faile
   await writeTo(store, 'gone', 'gone@example.com')
   let age = 0
   let stepped = 0
-  const clock = { ...systemClock, now: () => Date.now() + stepped }
-  const mailer = await start(store, smtp.url, { schedule: { now: () => age }, clock })
+  const platform = { ...machine, now: () => Date.now() + stepped }
+  const mailer = await start(store, smtp.url, { schedule: { now: async () => age }, platform })
   test.teardown(mailer.close)
-  const mailOf = (userId: string) => store.read.letters.list(userId, 10, 1)[0]
+  const mailOf = async (userId: string) => (await store.read.letters.list(userId, 10, 1))[0]
   await mailer.round(signal)
-  test.equal(mailOf('gone')?.mail, 'failed')
-  test.equal(mailOf('greylisted')?.mail, 'queued', 'refused for now: still queued')
+  test.equal((await mailOf('gone'))?.mail, 'failed')
+  test.equal((await mailOf('greylisted'))?.mail, 'queued', 'refused for now: still queued')
   for (const hours of [26, -26, 1, -1]) {
     stepped = hours * 3_600_000
     await mailer.round(signal)
@@ -143,8 +147,8 @@ t.test('a refusal for now is tried again later, a refusal for good ends in faile
   test.equal(smtp.attempts.get('greylisted@example.com'), 1, 'not before its time')
   age += 1
   await mailer.round(signal)
-  test.equal(mailOf('greylisted')?.mail, 'sent')
-  test.equal(mailOf('greylisted')?.mailAttempts, 2)
+  test.equal((await mailOf('greylisted'))?.mail, 'sent')
+  test.equal((await mailOf('greylisted'))?.mailAttempts, 2)
   test.equal(smtp.attempts.get('gone@example.com'), 1, 'a hopeless address is not tried again')
 })
 
@@ -154,9 +158,30 @@ t.test('a mail server that is down delays the letters and fails none', async (te
   const mailer = await start(store, 'smtp://127.0.0.1:1')
   test.teardown(mailer.close)
   await mailer.round(signal)
-  const [stored] = store.read.letters.list('ada', 10, 1)
+  const [stored] = await store.read.letters.list('ada', 10, 1)
   test.equal(stored?.mail, 'queued')
   test.equal(stored?.mailAttempts, 1)
+})
+
+t.test('a stop while the next letter is read: the mail server is not waited for, the letter stays', async (test) => {
+  const { store } = openFile(test)
+  await writeTo(store, 'ada', 'ada@example.com')
+  const silent = createServer()
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  test.teardown(() => silent.close())
+  const stopping = new AbortController()
+  const dueMail: LetterReads['dueMail'] = async (...of) => {
+    const letters = await store.read.letters.dueMail(...of)
+    stopping.abort()
+    return letters
+  }
+  const read = { ...store.read, letters: { ...store.read.letters, dueMail } }
+  const mailer = await start({ ...store, read }, `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}`)
+  test.teardown(mailer.close)
+  await mailer.round(stopping.signal)
+  const [stored] = await store.read.letters.list('ada', 10, 1)
+  test.match(stored, { mail: 'queued', mailAttempts: 0 }, 'as after a crash')
 })
 
 t.test('an instance without the lease mails nothing', async (test) => {
@@ -198,7 +223,7 @@ t.test('the lease is lost while the mail server answers: the letter is marked se
   test.teardown(mailer.close)
   await mailer.round(signal).catch((error) => test.match(error, /lease/)) // for the next letter
   await taken
-  test.equal(store.read.letters.list('ada', 10, 1)[0]?.mail, 'sent')
+  test.equal((await store.read.letters.list('ada', 10, 1))[0]?.mail, 'sent')
   const next = await start(store, smtp.url)
   test.teardown(next.close)
   await next.round(signal)
@@ -243,7 +268,7 @@ async function twoMailers(test: Test, answer: (attempt: number) => number | unde
   await eventually(() => asked === 1, { what: 'the first mailer is about to send' })
   return {
     /** The other instance takes the lease over: the holder could not renew it, and lives. */
-    async takeOver(schedule: Schedule = { now: () => 0 }) {
+    async takeOver(schedule: Schedule = { now: async () => 0 }) {
       const second = await start(other, url, { schedule })
       test.teardown(second.close)
       return second
@@ -253,7 +278,7 @@ async function twoMailers(test: Test, answer: (attempt: number) => number | unde
       await sending
       first.close()
     },
-    mail: () => store.read.letters.list('ada', 10, 1)[0]?.mail,
+    mail: async () => (await store.read.letters.list('ada', 10, 1))[0]?.mail,
     mails: () => mails,
   }
 }
@@ -267,7 +292,7 @@ t.test(
     await m.goOn()
     await second.round(signal)
     test.equal(m.mails(), 1)
-    test.equal(m.mail(), 'sent')
+    test.equal(await m.mail(), 'sent')
   },
 )
 
@@ -275,12 +300,12 @@ t.test(
   '… and when that one gave the letter up, as after a long standstill: a mail that is out is sent',
   async (test) => {
     const m = await twoMailers(test, (attempt) => (attempt === 1 ? undefined : 550))
-    const second = await m.takeOver({ now: () => 3_600_000 })
+    const second = await m.takeOver({ now: async () => 3_600_000 })
     await second.round(signal)
-    test.equal(m.mail(), 'failed')
+    test.equal(await m.mail(), 'failed')
     await m.goOn()
     test.equal(m.mails(), 1)
-    test.equal(m.mail(), 'sent')
+    test.equal(await m.mail(), 'sent')
   },
 )
 
@@ -306,10 +331,13 @@ t.test('three instances, two of them killed: each mail comes, and only one under
   const write = async (some: string[]) => {
     for (const user of some) await writeTo(store, user, `${user}@example.com`)
   }
-  const isSent = (user: string) => store.read.letters.list(user, 10, 1)[0]?.mail === 'sent'
+  const isSent = async (user: string) => (await store.read.letters.list(user, 10, 1))[0]?.mail === 'sent'
   // The letter that was under way waits a minute: until then the killed one might still be mailing it.
   const areSent = (some: string[]) =>
-    eventually(() => some.every(isSent), { what: `${some.length} letters are marked sent`, deadlineMs: 150_000 })
+    eventually(async () => !(await Promise.all(some.map(isSent))).includes(false), {
+      what: `${some.length} letters are marked sent`,
+      deadlineMs: 150_000,
+    })
   /** Each may come with one mail too many: that of a letter that was under way. */
   const handovers = () => mails.filter(({ by }, i) => i > 0 && by !== mails[i - 1]?.by).length
   const tooMany = () => mails.length - new Set(mails.map(({ to }) => to)).size

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createJetStreamBroker } from '@checkout/messaging/jetstream.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { spoil } from '@checkout/testkit/database.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
@@ -283,6 +284,7 @@ t.test('two instances on one file', async (t) => {
       url: nats.url,
       name: 'test',
       streamMaxBytes: 1_000_000,
+      platform: createPlatform(),
       deployment: TEST_SYSTEM,
     })
     const made = await notificationsApp(t, { signals: broker, ...(folder && { folder: { ...folder, remove() {} } }) })

@@ -1,11 +1,11 @@
 /** What orders-service knows of an order's way, each step from a stored row. */
 import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
 import { byTime, outboxSteps } from '@checkout/messaging/journey.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { toOrder } from './order.ts'
 import type { OrderRow, OrdersReads } from './store/port.ts'
 
-export function journeyOf(order: OrderRow, read: OrdersReads): Journey {
+export async function journeyOf(order: OrderRow, read: OrdersReads): Promise<Journey> {
   const placed: JourneyStep = {
     step: 'placed',
     at: rfc3339(order.createdAt),
@@ -14,7 +14,7 @@ export function journeyOf(order: OrderRow, read: OrdersReads): Journey {
   }
   return {
     service: 'orders-service',
-    steps: [placed, ...settled(order), ...outboxSteps(read.outbox, order.id)].sort(byTime),
+    steps: [placed, ...settled(order), ...(await outboxSteps(read.outbox, order.id))].sort(byTime),
   }
 }
 

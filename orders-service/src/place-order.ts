@@ -1,6 +1,6 @@
 /** The order and the event that asks for its payment, in one transaction (the transactional outbox). */
 import type { Order } from '@checkout/contracts/http.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Answer } from '@checkout/service/port.ts'
 import { sweepDelay, toOrder } from './order.ts'
 import type { OrdersTx } from './store/port.ts'
@@ -14,8 +14,7 @@ export interface Placement {
 }
 
 export interface PlacementContext {
-  clock: Clock
-  newId: NewId
+  platform: Platform
   currency: string
 }
 
@@ -30,11 +29,11 @@ export function placeOrder(tx: OrdersTx, placement: Placement, context: Placemen
 async function place(
   tx: OrdersTx,
   placement: Placement,
-  { clock, newId, currency }: PlacementContext,
+  { platform, currency }: PlacementContext,
 ): Promise<Answer<Order>> {
   const { userId, amount, description, traceparent } = placement
-  const id = newId()
-  const createdAt = clock.now()
+  const id = platform.newId()
+  const createdAt = platform.now()
   const userRegistered = await tx.users.exists(userId)
   const createdEventId = await tx.outbox.append(
     'orders.created.v1',

@@ -1,7 +1,8 @@
 /** The user and the event that opens the account and stores the contact, in one transaction. */
 import type { User } from '@checkout/contracts/http.ts'
-import { type Clock, rfc3339 } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { Problem } from '@checkout/service/problem.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import type { OrdersTx } from './store/port.ts'
 
 export interface Registration {
@@ -15,9 +16,9 @@ export interface Registration {
 export async function registerUser(
   tx: OrdersTx,
   { id, name, email, traceparent }: Registration,
-  clock: Clock,
+  platform: Platform,
 ): Promise<User> {
-  const createdAt = clock.now()
+  const createdAt = platform.now()
   if (!(await tx.users.add({ id, name, email, createdAt }))) throw new Problem('user_exists')
   await tx.outbox.append('users.registered.v1', { userId: id, name, email }, { correlationId: id, traceparent })
   return { id, name, email, createdAt: rfc3339(createdAt) }

@@ -3,8 +3,6 @@ import * as examples from '@checkout/contracts/examples.ts'
 import { Journey, NewOrder, NewUser, Order, OrderPage, orderStatuses, ref, User } from '@checkout/contracts/http.ts'
 import { traceparentOf } from '@checkout/messaging/trace.ts'
 import type { App } from '@checkout/service/app.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
 import {
   bodyErrors,
   etag,
@@ -18,7 +16,9 @@ import {
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
 import { identify, optionalIdentity } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { Problem } from '@checkout/service/problem.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { Type } from 'typebox'
 import { journeyOf } from './journey.ts'
 import { etagOf, toOrder } from './order.ts'
@@ -28,8 +28,7 @@ import type { OrdersStore } from './store/port.ts'
 
 export interface RoutesDeps {
   store: OrdersStore
-  clock: Clock
-  newId: NewId
+  readonly platform: Platform
   currency: string
 }
 
@@ -44,7 +43,7 @@ const ifNoneMatch = Type.Object({
   ),
 })
 
-export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void {
+export function userRoutes(app: App, { store, platform }: RoutesDeps): void {
   const tags = ['users']
 
   app.post(
@@ -68,9 +67,9 @@ export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void 
       },
     },
     async (request, reply) => {
-      const id = request.userId || newId()
+      const id = request.userId || platform.newId()
       const registration = { ...request.body, id, traceparent: traceparentOf(request.headers) }
-      const user = await store.write((tx) => registerUser(tx, registration, clock))
+      const user = await store.write((tx) => registerUser(tx, registration, platform))
       return reply.code(201).header('location', '/users/me').send(user)
     },
   )
@@ -91,15 +90,15 @@ export function userRoutes(app: App, { store, clock, newId }: RoutesDeps): void 
         ]),
       },
     },
-    ({ userId }) => {
-      const user = store.read.users.find(userId)
+    async ({ userId }) => {
+      const user = await store.read.users.find(userId)
       if (!user) throw new Problem('user_not_found')
       return { ...user, createdAt: rfc3339(user.createdAt) }
     },
   )
 }
 
-export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesDeps): void {
+export function orderRoutes(app: App, { store, platform, currency }: RoutesDeps): void {
   const tags = ['orders']
 
   app.post(
@@ -132,7 +131,7 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
         idempotencyKey: idempotencyKey(request.raw),
         traceparent: traceparentOf(request.headers),
       }
-      const answer = await store.write((tx) => placeOrder(tx, placement, { clock, newId, currency }))
+      const answer = await store.write((tx) => placeOrder(tx, placement, { platform, currency }))
       return sendAnswer(reply, answer)
     },
   )
@@ -157,9 +156,9 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
         ),
       },
     },
-    ({ userId, query: { status, cursor, limit } }) => {
+    async ({ userId, query: { status, cursor, limit } }) => {
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-      const page = toPage(store.read.orders.list(userId, status, before, limit + 1), limit, (row) => row.seq)
+      const page = toPage(await store.read.orders.list(userId, status, before, limit + 1), limit, (row) => row.seq)
       return { items: page.items.map(toOrder), next: page.next }
     },
   )
@@ -186,7 +185,7 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
       },
     },
     async (request, reply) => {
-      const order = store.read.orders.find(request.params.id, request.userId)
+      const order = await store.read.orders.find(request.params.id, request.userId)
       if (!order) throw new Problem('order_not_found')
       const etag = etagOf(order)
       reply.header('etag', etag)
@@ -213,8 +212,8 @@ export function orderRoutes(app: App, { store, clock, newId, currency }: RoutesD
         ]),
       },
     },
-    ({ params, userId }) => {
-      const order = store.read.orders.find(params.id, userId)
+    async ({ params, userId }) => {
+      const order = await store.read.orders.find(params.id, userId)
       if (!order) throw new Problem('order_not_found')
       return journeyOf(order, store.read)
     },

@@ -21,7 +21,7 @@ const { store } = base
 const { currency } = base.deployment
 const handling = createHandling({ ...base, handlers })
 const messaging = createMessaging<OrdersTx>({ ...base, handling, kept: [keptAnswers(store.read.idempotency)] })
-const schedule = messaging.schedule(() => store.read.orders.nextSweepAt() !== undefined)
+const schedule = messaging.schedule(async () => (await store.read.orders.nextSweepAt()) !== undefined)
 messaging.duty(sweeper({ ...base, messaging, schedule }))
 
 await runMessagingService(base, {

@@ -37,13 +37,14 @@ export function sweeper({
     name: 'sweeper',
     everyMs: SWEEP_EVERY_MS,
     async round() {
-      const next = store.read.orders.nextSweepAt()
-      if (next === undefined || next > schedule.now()) return false
+      const next = await store.read.orders.nextSweepAt()
+      if (next === undefined || next > (await schedule.now())) return false
       const answered = await answers.upTo()
       if (answered === undefined) return false
+      const now = await schedule.now()
       const swept = await store.write(async (tx) => {
         await tx.lease.assertHeld()
-        return sweepPending(tx, schedule.now(), answered)
+        return sweepPending(tx, now, answered)
       })
       if (swept > 0) logger.info({ orders: swept }, 'asked again for the payment of orders pending for too long')
       return false

@@ -5,8 +5,9 @@ import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
 import { createHandling } from '@checkout/messaging/handling.ts'
-import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import pino from 'pino'
@@ -14,23 +15,24 @@ import { buildApp } from '../src/app.ts'
 import { handlers } from '../src/messages.ts'
 import { openOrdersStore } from '../src/store/index.ts'
 
+const machine = createPlatform()
+
 interface Test {
   teardown(after: () => void | Promise<void>): void
 }
 
 export async function ordersApp(
   t: Test,
-  { clock = systemClock, perMinute = 0 }: { clock?: Clock; perMinute?: number } = {},
+  { platform = machine, perMinute = 0 }: { platform?: Platform; perMinute?: number } = {},
 ) {
   const { dataDir, remove } = temporaryFolder()
-  const store = openOrdersStore({ dataDir, clock, newId: uuidv7 })
+  const store = openOrdersStore({ dataDir, platform })
   const broker: { connected: boolean; problem: string | undefined } = { connected: true, problem: undefined }
   const deployment = TEST_SYSTEM
   const app = await buildApp({
-    handling: createHandling({ service: 'orders-service', handlers, store, deployment, clock }),
+    handling: createHandling({ service: 'orders-service', handlers, store, deployment, platform }),
     store,
-    clock,
-    newId: uuidv7,
+    platform,
     currency: 'RUB',
     broker,
     deployment,
@@ -52,7 +54,7 @@ export const ada = { 'x-user-id': 'ada' }
 export const bob = { 'x-user-id': 'bob' }
 
 /** Payments' outcome on an order of ada's, as it arrives. */
-export function outcomeOf(orderId: string, reason?: FailureReason, id = uuidv7()) {
+export function outcomeOf(orderId: string, reason?: FailureReason, id = machine.newId()) {
   const envelope = {
     specversion: '1.0',
     id,
@@ -66,7 +68,7 @@ export function outcomeOf(orderId: string, reason?: FailureReason, id = uuidv7()
     ? ({
         ...envelope,
         type: 'payments.succeeded.v1',
-        data: { ...data, transactionId: uuidv7() },
+        data: { ...data, transactionId: machine.newId() },
       } satisfies CloudEvent<'payments.succeeded.v1'>)
     : ({
         ...envelope,

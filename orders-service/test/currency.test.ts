@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import t from 'tap'
 import { openOrdersStore } from '../src/store/index.ts'
+
+const machine = createPlatform()
 
 const server = join(import.meta.dirname, '../src/server.ts')
 
@@ -14,7 +16,7 @@ const server = join(import.meta.dirname, '../src/server.ts')
 async function dataIn(currency: string): Promise<string> {
   const dataDir = mkdtempSync(join(tmpdir(), 'currency-'))
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-  const store = openOrdersStore({ dataDir, clock: systemClock, newId: uuidv7 })
+  const store = openOrdersStore({ dataDir, platform: machine })
   await store.write((tx) => tx.deployment.currency(currency))
   await store.close()
   return dataDir

@@ -1,9 +1,9 @@
 /** Every documented answer of orders-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
 import { badBodies, badIdempotencyKeys, badUserIds, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
 import { lock, spoil } from '@checkout/testkit/database.ts'
 import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import {
   refused,
   refusesBodies,
@@ -16,8 +16,8 @@ import t from 'tap'
 import { settleOrder } from '../src/settle-order.ts'
 import { ada, arrival, bob, ordersApp, outcomeOf } from './app.ts'
 
-// On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.
-const { app, store, file } = await ordersApp(t, { clock: createTestClock() })
+// Time moves by sleeping: the five seconds that a write waits for a locked file pass at once.
+const { app, store, file } = await ordersApp(t, { platform: createTestPlatform() })
 const contract = await readContract(app)
 const subject = { contract, file }
 const newOrder = { amount: '149900', description: '"Sun hat"' }
@@ -119,7 +119,7 @@ t.test('dead letters', async (t) => {
   const add = async (message: string) => {
     const letter = { consumer: 'c', eventKey: message, subject: 'payments.succeeded.v1', message, headers: '{}' }
     await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-    return store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id ?? ''
+    return (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id ?? ''
   }
   const poison = await add('poison')
   t.match(await get('/admin/dead-letters'), { status: 200, body: { items: [{ id: poison, attempts: 10 }] } })
@@ -176,7 +176,7 @@ t.test('a locked and a broken file', async (t) => {
   const message = JSON.stringify(outcomeOf(String(id[0]?.id)))
   const letter = { consumer: 'c', eventKey: 'k', subject: 'payments.succeeded.v1', message, headers: '{}' }
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-  const waiting = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id
+  const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
   writes.push({ method: 'POST', url: `/admin/dead-letters/${waiting}/replay` })
   const unlock = lock(file)
   await unavailable(t, subject, writes)

@@ -1,9 +1,9 @@
 /** What orders-service does: keys, lists, tags, journeys, and the sweeper. */
 import type { AnyEvent } from '@checkout/contracts/events.ts'
 import { AGE_STEP_MS, ageLag } from '@checkout/service/age.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { contents, execute } from '@checkout/testkit/database.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t from 'tap'
 import { settleOrder } from '../src/settle-order.ts'
 import { sweepPending } from '../src/sweep-pending.ts'
@@ -16,8 +16,8 @@ const place = ({ app }: Ordered, headers: Record<string, string> = ada, payload:
   app.inject({ method: 'POST', url: '/orders', headers: { 'content-type': 'application/json', ...headers }, payload })
 
 /** The events in the outbox, oldest first. */
-const emitted = ({ store }: Ordered) =>
-  store.read.outbox.take(0, 1_000).map(({ event }) => JSON.parse(event) as AnyEvent)
+const emitted = async ({ store }: Ordered) =>
+  (await store.read.outbox.take(0, 1_000)).map(({ event }) => JSON.parse(event) as AnyEvent)
 
 t.test('1.0 and 1e2 are integers', async (t) => {
   const orders = await ordersApp(t)
@@ -42,14 +42,14 @@ t.test('a user with and without the header, once', async (t) => {
   t.not(one.id, two.id, 'each gets an id, though the address is the same')
   const me = await orders.app.inject({ url: '/users/me', headers: { 'x-user-id': one.id } })
   t.strictSame(me.json(), one)
-  const registered = emitted(orders)
+  const registered = await emitted(orders)
   t.strictSame(
     registered.map(({ type, data, correlationid }) => [type, data.userId, correlationid]),
     ['ada', one.id, two.id].map((id) => ['users.registered.v1', id, id]),
   )
   await place(orders)
   await place(orders, bob)
-  t.match(emitted(orders).slice(-2), [{ data: { userRegistered: true } }, { data: { userRegistered: false } }])
+  t.match((await emitted(orders)).slice(-2), [{ data: { userRegistered: true } }, { data: { userRegistered: false } }])
 })
 
 t.test('an idempotency key: one effect, one answer', async (t) => {
@@ -75,7 +75,7 @@ t.test('an idempotency key: one effect, one answer', async (t) => {
   t.equal(race.filter((answer) => answer.headers['idempotency-replayed'] === undefined).length, 1, 'one was the first')
   const mine = (await orders.app.inject({ url: '/orders?limit=100', headers: ada })).json()
   t.equal(mine.items.length, 4, 'k, the longest, after a refusal, race')
-  t.equal(emitted(orders).length, 5, 'one event per order')
+  t.equal((await emitted(orders)).length, 5, 'one event per order')
 })
 
 t.test('lists are newest first, and steady while orders come in', async (t) => {
@@ -162,7 +162,7 @@ t.test('an order is settled once, and only the change emits', async (t) => {
   const { id } = (await place(orders)).json()
   const outcome = outcomeOf(id)
   await store.write((tx) => settleOrder(tx, outcome, arrival()))
-  const settled = emitted(orders)
+  const settled = await emitted(orders)
   t.match(settled, [
     { type: 'orders.created.v1', correlationid: id },
     {
@@ -174,7 +174,7 @@ t.test('an order is settled once, and only the change emits', async (t) => {
   ])
   await store.write((tx) => settleOrder(tx, outcome, arrival()))
   await store.write((tx) => settleOrder(tx, outcomeOf(id), arrival()))
-  t.strictSame(emitted(orders), settled, 'again, and under another id: nothing')
+  t.strictSame(await emitted(orders), settled, 'again, and under another id: nothing')
   t.match((await orders.app.inject({ url: `/orders/${id}`, headers: ada })).json(), { status: 'paid' })
   const unknown = outcomeOf('01a2028a-9118-716f-8e04-53fe90a23b34')
   await t.rejects(
@@ -199,7 +199,7 @@ t.test('the journey, also when the outbox has forgotten it', async (t) => {
   const outcome = outcomeOf(id)
   await orders.store.write((tx) => settleOrder(tx, outcome, arrival()))
   t.strictSame(await steps(), ['inbox', 'outbox', 'outbox', 'paid', 'placed'])
-  const row = orders.store.read.outbox.take(0, 10)
+  const row = await orders.store.read.outbox.take(0, 10)
   await orders.store.write(async (tx) => {
     await tx.outbox.restart('i')
     await tx.outbox.published({ firstId: 1, lastId: 2, lastEventId: row[1]?.eventId ?? '', firstSeq: 11, lastSeq: 12 })
@@ -218,8 +218,8 @@ t.test('the journey, also when the outbox has forgotten it', async (t) => {
 })
 
 t.test('status and health tell how the service is', async (t) => {
-  const clock = createTestClock()
-  const orders = await ordersApp(t, { clock })
+  const platform = createTestPlatform()
+  const orders = await ordersApp(t, { platform })
   const get = async (url: string) => (await orders.app.inject(url)).json()
   const healthy = {
     service: 'orders-service',
@@ -232,7 +232,7 @@ t.test('status and health tell how the service is', async (t) => {
   }
   t.strictSame(await get('/status/orders'), { ...healthy, outboxBacklog: 0, oldestUnpublishedMs: 0 })
   await place(orders)
-  clock.advance(1_500)
+  platform.advance(1_500)
   await place(orders)
   orders.broker.connected = false
   const waiting = { outboxBacklog: 2, oldestUnpublishedMs: 1_500 }
@@ -248,24 +248,24 @@ t.test('status and health tell how the service is', async (t) => {
 })
 
 t.test('the sweeper asks again, at growing intervals, while the order is pending', async (t) => {
-  const clock = createTestClock()
-  const orders = await ordersApp(t, { clock })
+  const platform = createTestPlatform()
+  const orders = await ordersApp(t, { platform })
   const { store } = orders
   const { id } = (await place(orders)).json()
-  const placedAt = clock.now()
+  const placedAt = platform.now()
   // The file's age, as the holder of the lease counts it.
   let age = 0
   const sweep = () => store.write((tx) => sweepPending(tx, age))
-  const [original] = emitted(orders)
+  const [original] = await emitted(orders)
   t.equal(await sweep(), 0, 'not at once')
   age = ageLag(AGE_STEP_MS.schedule) // the order got the age in the file, which may be behind by this
   const asked: number[] = []
   const steps = [26, -26, -26, 26, 1, -1, -1, 1]
   for (let seconds = 1; seconds <= 4 * 3_600; seconds++) {
     age += 1_000
-    clock.advance(1_000)
-    if (seconds % 1_111 === 0) clock.step((steps.shift() ?? 0) * 3_600_000)
-    if ((store.read.orders.nextSweepAt() ?? Infinity) > age) continue
+    platform.advance(1_000)
+    if (seconds % 1_111 === 0) platform.step((steps.shift() ?? 0) * 3_600_000)
+    if (((await store.read.orders.nextSweepAt()) ?? Infinity) > age) continue
     const swept = await sweep()
     if (swept !== 1) t.fail(`${swept} orders swept`)
     asked.push(seconds)
@@ -276,32 +276,24 @@ t.test('the sweeper asks again, at growing intervals, while the order is pending
     [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600],
     'seconds between them: doubling, up to an hour, wherever the wall clock is set',
   )
-  const questions = emitted(orders).slice(1)
+  const questions = (await emitted(orders)).slice(1)
   t.equal(questions.length, pauses.length)
   for (const question of questions) {
     t.strictSame([question.id, question.type, question.data], [original?.id, original?.type, original?.data])
   }
   t.equal(questions[0]?.time, rfc3339(placedAt + 30_000), 'at its own time')
-  await store.write((tx) => settleOrder(tx, outcomeOf(id), arrival(clock.now())))
+  await store.write((tx) => settleOrder(tx, outcomeOf(id), arrival(platform.now())))
   age += 24 * 3_600_000
   t.equal(await sweep(), 0, 'a settled order is left alone')
-  t.equal(store.read.orders.nextSweepAt(), undefined)
+  t.equal(await store.read.orders.nextSweepAt(), undefined)
 })
 
 t.test('a sweep takes at most a hundred, longest waiting first', async (t) => {
   const orders = await ordersApp(t)
   await Promise.all(Array.from({ length: 130 }, () => place(orders)))
-  const placed = emitted(orders).map(({ id }) => id)
+  const placed = (await emitted(orders)).map(({ id }) => id)
   const age = 30_000 + ageLag(AGE_STEP_MS.schedule)
   const sweep = () => orders.store.write((tx) => sweepPending(tx, age))
   t.strictSame([await sweep(), await sweep(), await sweep()], [100, 30, 0])
-  t.strictSame(
-    new Set(
-      emitted(orders)
-        .slice(130)
-        .map(({ id }) => id),
-    ),
-    new Set(placed),
-    'each once',
-  )
+  t.strictSame(new Set((await emitted(orders)).slice(130).map(({ id }) => id)), new Set(placed), 'each once')
 })

@@ -2,7 +2,7 @@
 
 import { createAnswers } from '@checkout/messaging/answers.ts'
 import type { DurableState } from '@checkout/messaging/broker.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t, { type Test } from 'tap'
 import { settleOrder } from '../src/settle-order.ts'
 import { sweeper } from '../src/sweep-pending.ts'
@@ -15,8 +15,8 @@ const ORDERS = 'of the questions'
  * the outbox on the stream, `read` lets payments read questions, `handle` handles answers.
  */
 async function underTraffic(t: Test) {
-  const clock = createTestClock()
-  const { app, store } = await ordersApp(t, { clock })
+  const platform = createTestPlatform()
+  const { app, store } = await ordersApp(t, { platform })
   const questions: string[] = []
   const outcomes: { orderId: string; lost: boolean }[] = []
   let published = 0
@@ -40,9 +40,10 @@ async function underTraffic(t: Test) {
         ? state(read, Math.min(read + 1, questions.length), questions.length)
         : state(handled, Math.min(handled + 1, outcomes.length), outcomes.length),
   }
+  const { counter } = await store.read.lease.current()
   await store.write(async (tx) => {
     await tx.outbox.restart(ORDERS)
-    await tx.lease.take(store.read.lease.current().counter)
+    await tx.lease.take(counter)
   })
   const duty = sweeper({
     store,
@@ -56,7 +57,7 @@ async function underTraffic(t: Test) {
   const pass = (ms: number) => store.write((tx) => tx.ages.add('schedule', ms))
 
   async function publish(): Promise<void> {
-    const rows = store.read.outbox.take(published, 10_000)
+    const rows = await store.read.outbox.take(published, 10_000)
     const [first, last] = [rows[0], rows.at(-1)]
     if (!first || !last) return
     for (const { type, correlationId } of rows) {
@@ -96,7 +97,7 @@ async function underTraffic(t: Test) {
       const now = outcomes.slice(handled, handled + upTo).filter(({ lost }) => !lost)
       handled = Math.min(handled + upTo, outcomes.length)
       const settle = ({ orderId }: { orderId: string }) =>
-        store.write((tx) => settleOrder(tx, outcomeOf(orderId), arrival(clock.now())))
+        store.write((tx) => settleOrder(tx, outcomeOf(orderId), arrival(platform.now())))
       await Promise.all(now.map(settle))
       await publish()
     },
@@ -105,7 +106,8 @@ async function underTraffic(t: Test) {
       await pass(1_000)
       const before = published
       await duty.round(new AbortController().signal)
-      asked += store.read.outbox.take(before, 10_000).filter(({ type }) => type === 'orders.created.v1').length
+      const rows = await store.read.outbox.take(before, 10_000)
+      asked += rows.filter(({ type }) => type === 'orders.created.v1').length
       await publish()
     },
     status: async (id: string) => (await app.inject({ url: `/orders/${id}`, headers: ada })).json().status as string,

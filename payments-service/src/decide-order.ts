@@ -11,15 +11,14 @@ import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
 import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { DecisionRow, PaymentsTx } from './store/port.ts'
 
 /** A repeated question is answered again, but not more often than this per order. */
 export const REPEAT_MS = 10_000
 
 export interface DecisionTerms {
-  clock: Clock
-  newId: NewId
+  platform: Platform
   currency: string
 }
 
@@ -32,7 +31,7 @@ export async function decideOrder(
   // Whether it is new does not matter here: a known order is answered again, see repeat().
   await tx.inbox.claim(event.id)
   const known = await tx.decisions.find(event.data.orderId)
-  if (known) await repeat(tx, event, agreeing(known, event), terms.clock)
+  if (known) await repeat(tx, event, agreeing(known, event), terms.platform)
   else await decide(tx, event, arrival, terms)
 }
 
@@ -40,14 +39,14 @@ async function decide(
   tx: PaymentsTx,
   event: CloudEvent<'orders.created.v1'>,
   arrival: Arrival,
-  { clock, newId, currency }: DecisionTerms,
+  { platform, currency }: DecisionTerms,
 ): Promise<void> {
   const { orderId, userId, amount, userRegistered } = event.data
-  const decidedAt = clock.now()
+  const decidedAt = platform.now()
   // The order may overtake the registration: a registered user has an account, so the race must not decide the reason.
   if (userRegistered) await tx.accounts.open(userId, currency, decidedAt)
 
-  const transactionId = await debit(tx, { orderId, userId, amount, id: newId(), createdAt: decidedAt })
+  const transactionId = await debit(tx, { orderId, userId, amount, id: platform.newId(), createdAt: decidedAt })
   const reason = transactionId === null ? await declineReason(tx, userId) : null
   const decision = { orderId, userId, amount, reason, transactionId, outcome: reason ? 'declined' : 'paid' } as const
   const eventId = await announce(tx, event, decision)
@@ -90,9 +89,9 @@ async function repeat(
   tx: PaymentsTx,
   event: CloudEvent<'orders.created.v1'>,
   known: DecisionRow,
-  clock: Clock,
+  platform: Platform,
 ): Promise<void> {
-  const now = clock.now()
+  const now = platform.now()
   const since = now - known.emittedAt
   // Negative when the wall clock was set back: then answering once too often is the smaller harm.
   if (since >= 0 && since < REPEAT_MS) return

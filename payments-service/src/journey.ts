@@ -1,11 +1,11 @@
 /** What payments-service knows of an order's way, each step from a stored row. */
 import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
 import { byTime, outboxSteps } from '@checkout/messaging/journey.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { toEntry } from './account.ts'
 import type { DecisionRow, PaymentsReads } from './store/port.ts'
 
-export function journeyOf(decision: DecisionRow, read: PaymentsReads): Journey {
+export async function journeyOf(decision: DecisionRow, read: PaymentsReads): Promise<Journey> {
   const { orderId, outcome, reason, amount, transactionId } = decision
   const steps: JourneyStep[] = [
     {
@@ -17,7 +17,7 @@ export function journeyOf(decision: DecisionRow, read: PaymentsReads): Journey {
     },
     { step: 'decision', at: rfc3339(decision.decidedAt), payload: { outcome, reason, amount, transactionId } },
   ]
-  const debit = read.ledger.debitOf(orderId)
+  const debit = await read.ledger.debitOf(orderId)
   if (debit) steps.push({ step: 'debit', at: rfc3339(debit.createdAt), payload: toEntry(debit) })
-  return { service: 'payments-service', steps: [...steps, ...outboxSteps(read.outbox, orderId)].sort(byTime) }
+  return { service: 'payments-service', steps: [...steps, ...(await outboxSteps(read.outbox, orderId))].sort(byTime) }
 }

@@ -1,7 +1,7 @@
 /** Deposit and withdrawal: the balance and its ledger entry, in one transaction. */
 import { ok } from 'node:assert'
 import type { LedgerEntry } from '@checkout/contracts/http.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Answer } from '@checkout/service/port.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { toEntry } from './account.ts'
@@ -18,7 +18,7 @@ export interface Movement {
 export function moveMoney(
   tx: PaymentsTx,
   { kind, userId, amount, idempotencyKey: key }: Movement,
-  { clock, newId }: { clock: Clock; newId: NewId },
+  { platform }: { platform: Platform },
 ): Promise<Answer<LedgerEntry>> {
   return tx.idempotency.once({ userId, route: `POST ${kind}`, key, body: { amount } }, async () => {
     const moved = await (kind === 'deposit' ? tx.accounts.put(userId, amount) : tx.accounts.take(userId, amount))
@@ -28,7 +28,16 @@ export function moveMoney(
     }
     const { balance: balanceAfter, number } = moved
     ok(kind === 'deposit' ? balanceAfter >= amount : balanceAfter >= 0, `a ${kind} left the balance ${balanceAfter}`)
-    const entry = { id: newId(), userId, number, kind, amount, balanceAfter, orderId: null, createdAt: clock.now() }
+    const entry = {
+      id: platform.newId(),
+      userId,
+      number,
+      kind,
+      amount,
+      balanceAfter,
+      orderId: null,
+      createdAt: platform.now(),
+    }
     await tx.ledger.append(entry)
     return { status: 201, body: toEntry(entry) }
   })

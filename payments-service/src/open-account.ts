@@ -1,19 +1,23 @@
 /** An account comes into being: asked for by the user, or because the user registered. At most one per user. */
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Account } from '@checkout/contracts/http.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { toAccount } from './account.ts'
 import type { PaymentsTx } from './store/port.ts'
 
 export interface AccountTerms {
-  clock: Clock
+  platform: Platform
   currency: string
 }
 
 /** @throws Problem account_exists */
-export async function openAccount(tx: PaymentsTx, userId: string, { clock, currency }: AccountTerms): Promise<Account> {
-  const createdAt = clock.now()
+export async function openAccount(
+  tx: PaymentsTx,
+  userId: string,
+  { platform, currency }: AccountTerms,
+): Promise<Account> {
+  const createdAt = platform.now()
   if (!(await tx.accounts.open(userId, currency, createdAt))) throw new Problem('account_exists')
   return toAccount({ userId, balance: 0, currency, createdAt })
 }
@@ -25,5 +29,5 @@ export async function openAccountOf(
   terms: AccountTerms,
 ): Promise<void> {
   if (!(await tx.inbox.claim(event.id))) return
-  await tx.accounts.open(event.data.userId, terms.currency, terms.clock.now())
+  await tx.accounts.open(event.data.userId, terms.currency, terms.platform.now())
 }

@@ -2,7 +2,6 @@
 import * as examples from '@checkout/contracts/examples.ts'
 import { Account, Journey, LedgerEntry, LedgerPage, Movement, ref } from '@checkout/contracts/http.ts'
 import type { App } from '@checkout/service/app.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
 import {
   bodyErrors,
   identityErrors,
@@ -16,6 +15,7 @@ import {
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
 import { identify } from '@checkout/service/identity.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { Problem } from '@checkout/service/problem.ts'
 import { noBody } from '@checkout/service/validation.ts'
 import { Type } from 'typebox'
@@ -27,12 +27,11 @@ import type { PaymentsStore } from './store/port.ts'
 
 export interface RoutesDeps {
   store: PaymentsStore
-  clock: Clock
-  newId: NewId
+  readonly platform: Platform
   currency: string
 }
 
-export function accountRoutes(app: App, { store, clock, newId, currency }: RoutesDeps): void {
+export function accountRoutes(app: App, { store, platform, currency }: RoutesDeps): void {
   const tags = ['accounts']
 
   app.post(
@@ -59,7 +58,7 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
       },
     },
     async ({ userId }, reply) => {
-      const account = await store.write((tx) => openAccount(tx, userId, { clock, currency }))
+      const account = await store.write((tx) => openAccount(tx, userId, { platform, currency }))
       return reply.code(201).header('location', '/accounts/me').send(account)
     },
   )
@@ -80,7 +79,7 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
         ]),
       },
     },
-    ({ userId }) => toAccount(find(userId)),
+    async ({ userId }) => toAccount(await find(userId)),
   )
 
   for (const kind of ['deposit', 'withdrawal'] as const) {
@@ -117,7 +116,7 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
       },
       async ({ userId, body, raw }, reply) => {
         const movement = { kind, userId, amount: body.amount, idempotencyKey: idempotencyKey(raw) }
-        const answer = await store.write((tx) => moveMoney(tx, movement, { clock, newId }))
+        const answer = await store.write((tx) => moveMoney(tx, movement, { platform }))
         return sendAnswer(reply, answer)
       },
     )
@@ -140,10 +139,10 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
         ),
       },
     },
-    ({ userId, query: { cursor, limit } }) => {
+    async ({ userId, query: { cursor, limit } }) => {
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-      find(userId)
-      const page = toPage(store.read.ledger.list(userId, before, limit + 1), limit, (row) => row.number)
+      await find(userId)
+      const page = toPage(await store.read.ledger.list(userId, before, limit + 1), limit, (row) => row.number)
       return { items: page.items.map(toEntry), next: page.next }
     },
   )
@@ -169,15 +168,15 @@ export function accountRoutes(app: App, { store, clock, newId, currency }: Route
         ),
       },
     },
-    ({ params, userId }) => {
-      const decision = store.read.decisions.find(params.id, userId)
+    async ({ params, userId }) => {
+      const decision = await store.read.decisions.find(params.id, userId)
       if (!decision) throw new Problem('order_not_found')
       return journeyOf(decision, store.read)
     },
   )
 
-  function find(userId: string) {
-    const account = store.read.accounts.find(userId)
+  async function find(userId: string) {
+    const account = await store.read.accounts.find(userId)
     if (!account) throw new Problem('account_not_found')
     return account
   }

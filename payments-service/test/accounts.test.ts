@@ -27,7 +27,7 @@ t.test('an idempotency key: one effect, one answer, per user and route', async (
   )
   t.equal(new Set(race.map(({ statusCode, body }) => `${statusCode} ${body}`)).size, 1)
   t.equal(race.filter(({ headers }) => headers['idempotency-replayed'] === undefined).length, 1, 'one was the first')
-  t.equal(payments.balance(), 3)
+  t.equal(await payments.balance(), 3)
   t.equal((await ledger(payments)).items.length, 3)
 })
 
@@ -39,7 +39,7 @@ t.test('a racing key with two bodies: one wins, the others are told', async (t) 
   t.strictSame(new Set(race.map(({ statusCode }) => statusCode)), new Set([201, 422]))
   const winners = race.filter(({ statusCode }) => statusCode === 201)
   t.equal(winners.length, 20)
-  t.equal(payments.balance(), winners[0]?.json().amount)
+  t.equal(await payments.balance(), winners[0]?.json().amount)
 })
 
 t.test('the ledger is newest first, steady while entries come in, and append-only', async (t) => {
@@ -82,12 +82,12 @@ t.test('registration opens an account, and leaves one alone that is there', asyn
     type: 'users.registered.v1' as const,
     data: { userId, name: 'Ada', email: 'ada@example.com' },
   })
-  const terms = { clock: { now: () => 5 }, currency: 'RUB' } as Parameters<typeof openAccountOf>[2]
+  const terms = { platform: { now: () => 5 }, currency: 'RUB' } as Parameters<typeof openAccountOf>[2]
   await store.write((tx) => openAccountOf(tx, registered('ada'), terms))
-  t.equal(payments.balance(), 0)
+  t.equal(await payments.balance(), 0)
   await payments.move('deposits', 10)
   await store.write((tx) => openAccountOf(tx, registered('ada'), terms))
-  t.equal(payments.balance(), 10)
+  t.equal(await payments.balance(), 10)
   const second = await payments.app.inject({ method: 'POST', url: '/accounts', headers: ada })
   t.equal(second.json().code, 'account_exists')
 })

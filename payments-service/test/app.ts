@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
 import { createHandling } from '@checkout/messaging/handling.ts'
-import { type Clock, rfc3339, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import pino from 'pino'
@@ -16,6 +17,8 @@ import { moveMoney } from '../src/move-money.ts'
 import { openAccount } from '../src/open-account.ts'
 import { openPaymentsStore } from '../src/store/index.ts'
 
+const machine = createPlatform()
+
 interface Test {
   teardown(after: () => void | Promise<void>): void
 }
@@ -24,11 +27,11 @@ export type Payments = Awaited<ReturnType<typeof paymentsApp>>
 
 export async function paymentsApp(
   t: Test,
-  { clock = systemClock, perMinute = 0 }: { clock?: Clock; perMinute?: number } = {},
+  { platform = machine, perMinute = 0 }: { platform?: Platform; perMinute?: number } = {},
 ) {
   const { dataDir, remove } = temporaryFolder()
-  const store = openPaymentsStore({ dataDir, clock, newId: uuidv7 })
-  const terms = { clock, newId: uuidv7, currency: 'RUB' }
+  const store = openPaymentsStore({ dataDir, platform })
+  const terms = { platform, currency: 'RUB' }
   const deployment = TEST_SYSTEM
   const app = await buildApp({
     ...terms,
@@ -38,7 +41,7 @@ export async function paymentsApp(
       handlers: createHandlers(terms),
       store,
       deployment,
-      clock,
+      platform,
     }),
     broker: { connected: true, problem: undefined },
     deployment,
@@ -59,16 +62,15 @@ export async function paymentsApp(
     file: join(dataDir, 'payments.sqlite'),
     /** What the consumer does with orders.created. */
     decide: (event: CloudEvent<'orders.created.v1'>) => store.write((tx) => decideOrder(tx, event, arrival, terms)),
-    emitted: () => store.read.outbox.take(0, 10_000).map(({ event }) => JSON.parse(event)),
+    emitted: async () => (await store.read.outbox.take(0, 10_000)).map(({ event }) => JSON.parse(event)),
     /** The relay has published everything. */
-    publish: () =>
-      store.write(async (tx) => {
-        const rows = store.read.outbox.take(store.read.outbox.lastPublication()?.lastId ?? 0, 10_000)
-        const [first, last] = [rows[0], rows.at(-1)]
-        if (!first || !last) return
-        const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
-        await tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id })
-      }),
+    async publish() {
+      const rows = await store.read.outbox.take((await store.read.outbox.lastPublication())?.lastId ?? 0, 10_000)
+      const [first, last] = [rows[0], rows.at(-1)]
+      if (!first || !last) return
+      const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
+      await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }))
+    },
     /** Opens ada's account (or another's) with this balance. Not by HTTP: the app compiles its routes on first use. */
     open: (balance: number, userId = 'ada') =>
       store.write(async (tx) => {
@@ -84,7 +86,7 @@ export async function paymentsApp(
         payload: `{"amount":${amount}}`,
       }),
     /** Undefined when there is no account. */
-    balance: (userId = 'ada') => store.read.accounts.find(userId)?.balance,
+    balance: async (userId = 'ada') => (await store.read.accounts.find(userId))?.balance,
   }
 }
 
@@ -95,9 +97,9 @@ export const arrival: Arrival = { streamSeq: 7, deliveries: 1, receivedAt: Date.
 /** An order of ada's as it arrives; `change` overrides its data. */
 export function orderOf(
   change: Partial<CloudEvent<'orders.created.v1'>['data']> = {},
-  id = uuidv7(),
+  id = machine.newId(),
 ): CloudEvent<'orders.created.v1'> {
-  const orderId = change.orderId ?? uuidv7()
+  const orderId = change.orderId ?? machine.newId()
   return {
     specversion: '1.0',
     id,

@@ -1,9 +1,9 @@
 /** Every documented answer of payments-service, and every refusal, with proof that it changed nothing. */
 import type { AddressInfo } from 'node:net'
 import { badBodies, badIdempotencyKeys, jsonOf, unreadableBodies } from '@checkout/testkit/bad-requests.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
 import { lock, spoil } from '@checkout/testkit/database.ts'
 import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import {
   refused,
   refusesBodies,
@@ -15,8 +15,8 @@ import {
 import t from 'tap'
 import { ada, bob, orderOf, paymentsApp } from './app.ts'
 
-// On a clock that moves by sleeping: the five seconds that a write waits for a locked file pass at once.
-const payments = await paymentsApp(t, { clock: createTestClock() })
+// Time moves by sleeping: the five seconds that a write waits for a locked file pass at once.
+const payments = await paymentsApp(t, { platform: createTestPlatform() })
 const { app, store, file } = payments
 const contract = await readContract(app)
 const subject = { contract, file }
@@ -175,7 +175,7 @@ t.test('dead letters', async (t) => {
   const add = async (message: string) => {
     const letter = { consumer: 'c', eventKey: message, subject: 'orders.created.v1', message, headers: '{}' }
     await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-    return store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id ?? ''
+    return (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id ?? ''
   }
   const act = (id: string, what: string): Call => ({ method: 'POST', url: `/admin/dead-letters/${id}/${what}` })
   const poison = await add('poison')
@@ -192,11 +192,11 @@ t.test('dead letters', async (t) => {
   t.match(await contract.call(act(poison, 'discard')), { status: 204 })
   await payments.move('deposits', 100)
   const order = orderOf({ amount: 5 })
-  const before = payments.balance() ?? 0
+  const before = (await payments.balance()) ?? 0
   t.match(await contract.call(act(await add(JSON.stringify(order)), 'replay')), { status: 204 })
-  t.equal(payments.balance(), before - 5, 'replayed: debited')
+  t.equal(await payments.balance(), before - 5, 'replayed: debited')
   t.match(await contract.call(act(await add(JSON.stringify(order)), 'replay')), { status: 204 })
-  t.equal(payments.balance(), before - 5, 'replayed again: not debited again')
+  t.equal(await payments.balance(), before - 5, 'replayed again: not debited again')
 })
 
 t.test('too many requests of one user, when the limit is on', async (t) => {
@@ -222,8 +222,8 @@ t.test('a locked and a broken file', async (t) => {
   const message = JSON.stringify(orderOf())
   const letter = { consumer: 'c', eventKey: 'k', subject: 'orders.created.v1', message, headers: '{}' }
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
-  const waiting = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1)[0]?.id
-  const balance = payments.balance() ?? 0
+  const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
+  const balance = (await payments.balance()) ?? 0
   const unlock = lock(file)
   await unavailable(t, subject, [
     postCall('/accounts', undefined, { 'x-user-id': 'new' }),
@@ -231,7 +231,7 @@ t.test('a locked and a broken file', async (t) => {
     { method: 'POST', url: `/admin/dead-letters/${waiting}/replay` },
     { method: 'POST', url: `/admin/dead-letters/${waiting}/discard` },
   ])
-  t.equal(payments.balance(), balance, 'reads are served while the file is locked')
+  t.equal(await payments.balance(), balance, 'reads are served while the file is locked')
   unlock()
   t.match(await post('/accounts/me/deposits', jsonOf({ amount: '5' })), { body: { balanceAfter: balance + 5 } })
   spoil(file)

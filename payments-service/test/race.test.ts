@@ -65,7 +65,7 @@ t.test('deposits, withdrawals and orders at once', async (t) => {
     if (balance !== entry.balance_after || balance < 0) wrong.push(entry)
   }
   t.strictSame(wrong, [], 'each entry carries the sum so far, and none is below zero')
-  t.equal(payments.balance(), balance, 'the balance is the sum of the ledger')
+  t.equal(await payments.balance(), balance, 'the balance is the sum of the ledger')
 
   const byId = new Map(entries.map((entry) => [entry.id, entry]))
   const unexplained = answers.filter(({ kind, amount, status, body }) => {
@@ -81,9 +81,9 @@ t.test('deposits, withdrawals and orders at once', async (t) => {
   t.ok(accepted.length < answers.length, 'some were refused, so the race was one')
 
   const debits = new Map(entries.filter((e) => e.kind === 'debit').map((e) => [e.order_id, e]))
-  const outcomes = new Map(payments.emitted().map((event) => [event.data.orderId, event]))
+  const outcomes = new Map((await payments.emitted()).map((event) => [event.data.orderId, event]))
   t.equal(outcomes.size, orders.length, 'every order was decided')
-  t.equal(payments.emitted().length, orders.length, 'once')
+  t.equal((await payments.emitted()).length, orders.length, 'once')
   const contradicted = orders.filter(({ data: { orderId, amount } }) => {
     const debit = debits.get(orderId)
     const outcome = outcomes.get(orderId)

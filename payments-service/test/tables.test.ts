@@ -6,19 +6,21 @@ import { deadLetterCount, deadLettersTable, handlerFailures } from '@checkout/me
 import { inboxTable } from '@checkout/messaging/inbox.ts'
 import { outboxTable, publications, streamIncarnation } from '@checkout/messaging/outbox.ts'
 import { parkedTable } from '@checkout/messaging/parked.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { deployment } from '@checkout/service/deployment.ts'
 import { idempotencyKeys } from '@checkout/service/idempotency.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { columnsInCode, columnsInFile, temporaryFolder } from '@checkout/testkit/database.ts'
 import { getTableConfig } from 'drizzle-orm/sqlite-core'
 import t from 'tap'
 import { openPaymentsStore } from '../src/store/index.ts'
 import { accounts, decisions, transactions } from '../src/store/tables.ts'
 
+const machine = createPlatform()
+
 t.test('drizzle tables agree with the file', async (t) => {
   const { dataDir, remove } = temporaryFolder()
   t.teardown(remove)
-  await openPaymentsStore({ dataDir, clock: systemClock, newId: uuidv7 }).close()
+  await openPaymentsStore({ dataDir, platform: machine }).close()
   // Only sqlite.ts, lease.ts and age.ts use these, and keep their definitions to themselves.
   const { migrations: _, lease: __, ages: ___, ...inFile } = columnsInFile(join(dataDir, 'payments.sqlite'))
   const deadLetters = [deadLettersTable, deadLetterCount, handlerFailures]

@@ -1,14 +1,13 @@
 /** The services handle what the topology sends them: no handler missing, none for what never comes. */
 import { subscriptions } from '@checkout/contracts/topology.ts'
-import { uuidv7 } from '@checkout/service/clock.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t from 'tap'
 import { createHandlers as notificationsHandlers } from '../../notifications-service/src/messages.ts'
 import { handlers as ordersHandlers } from '../../orders-service/src/messages.ts'
 import { createHandlers as paymentsHandlers } from '../../payments-service/src/messages.ts'
 
 t.test('every subscription has its handler, and every handler its subscription', async (t) => {
-  const terms = { clock: createTestClock(), newId: uuidv7, currency: 'RUB', mailing: false }
+  const terms = { platform: createTestPlatform(), currency: 'RUB', mailing: false }
   const handlers = {
     'orders-service': ordersHandlers,
     'payments-service': paymentsHandlers(terms),

@@ -2,7 +2,7 @@
 import { currencyCodes, decimalOf } from '@checkout/contracts/currencies.ts'
 import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
 import t from 'tap'
-import { majorUnits } from '../../notifications-service/src/letter.ts'
+import { majorUnits } from '../../notifications-service/src/money.ts'
 import { formatMoney } from '../../web/ui/model/money.ts'
 
 t.test('amounts have the digits of ISO 4217 in every currency, the same as in the web UI', async (t) => {

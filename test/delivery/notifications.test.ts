@@ -2,14 +2,16 @@
 import { join } from 'node:path'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import t from 'tap'
 import { createHandlers } from '../../notifications-service/src/messages.ts'
 import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
 import type { NotificationsTx } from '../../notifications-service/src/store/port.ts'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
 
-const terms = { clock: systemClock, newId: uuidv7, mailing: false }
+const machine = createPlatform()
+
+const terms = { platform: machine, mailing: false }
 
 const notifications: ConsumerUnderTest<NotificationsTx, 'orders.paid.v1'> = {
   service: 'notifications-service',

@@ -2,22 +2,24 @@
 import { join } from 'node:path'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import t from 'tap'
 import { handlers } from '../../orders-service/src/messages.ts'
 import { openOrdersStore } from '../../orders-service/src/store/index.ts'
 import type { OrdersTx } from '../../orders-service/src/store/port.ts'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
 
+const machine = createPlatform()
+
 const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
   service: 'orders-service',
   type: 'payments.succeeded.v1',
   data: (orderId) => ({ orderId, userId: 'ada', amount: 100, transactionId: orderId }),
   file: (dir) => join(dir, 'orders.sqlite'),
-  open: (dataDir) => openOrdersStore({ dataDir, clock: systemClock, newId: uuidv7 }),
+  open: (dataDir) => openOrdersStore({ dataDir, platform: machine }),
   handlers,
   async prepare(tx, orderIds) {
-    const createdAt = systemClock.now()
+    const createdAt = machine.now()
     for (const id of orderIds) {
       await tx.orders.add({
         id,
@@ -27,7 +29,7 @@ const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
         description: 'a sun hat',
         createdAt,
         userRegistered: true,
-        createdEventId: uuidv7(),
+        createdEventId: machine.newId(),
         sweepAfter: 600_000,
       })
     }

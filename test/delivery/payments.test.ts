@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import t from 'tap'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
 import { createHandlers } from '../../payments-service/src/messages.ts'
@@ -10,7 +10,9 @@ import { moveMoney } from '../../payments-service/src/move-money.ts'
 import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 import type { PaymentsTx } from '../../payments-service/src/store/port.ts'
 
-const terms = { clock: systemClock, newId: uuidv7, currency: 'RUB' }
+const machine = createPlatform()
+
+const terms = { platform: machine, currency: 'RUB' }
 const PRICE = 100
 
 const payments: ConsumerUnderTest<PaymentsTx, 'orders.created.v1'> = {
@@ -28,7 +30,7 @@ const payments: ConsumerUnderTest<PaymentsTx, 'orders.created.v1'> = {
   open: (dataDir) => openPaymentsStore({ ...terms, dataDir }),
   handlers: createHandlers(terms),
   async prepare(tx, orderIds) {
-    await tx.accounts.open('ada', 'RUB', systemClock.now())
+    await tx.accounts.open('ada', 'RUB', machine.now())
     const deposit = {
       kind: 'deposit',
       userId: 'ada',

@@ -14,6 +14,7 @@ import { createJetStreamBroker, type JetStreamBroker } from '@checkout/messaging
 import { createGuard } from '@checkout/processes/guard.ts'
 import { createManagedProcess, freshLog } from '@checkout/processes/managed-process.ts'
 import { reservePorts, untilListening } from '@checkout/processes/ports.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { assertNoChildren } from '@checkout/testkit/children.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
@@ -23,6 +24,8 @@ import t, { type Test } from 'tap'
 import { natsConf, passwordVariable, withUsers } from '../../scripts/nats-conf.ts'
 import { root, startSystem } from '../../scripts/system.ts'
 import { assertNoErrors } from '../support/system.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(180_000)
 
@@ -74,6 +77,7 @@ const brokerOf = (service: ServiceName, port: number) =>
     name: service,
     inboxPrefix: inboxPrefix(service),
     streamMaxBytes: 2 ** 20,
+    platform: machine,
     deployment: TEST_SYSTEM,
   })
 
@@ -98,6 +102,7 @@ t.test('a wrong password and a right that is missing are said in the log', async
       name: 'test',
       inboxPrefix: inboxPrefix('orders-service'),
       streamMaxBytes: 2 ** 20,
+      platform: machine,
       deployment: TEST_SYSTEM,
       logger,
     }

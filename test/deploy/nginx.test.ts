@@ -2,6 +2,7 @@
  * The example of a front proxy, by nginx itself, before a gateway and a notifications-service: what a client says of who he is
  * has no effect. Left out, with a visible line, where there is no nginx.
  */
+
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -11,12 +12,15 @@ import { join, resolve } from 'node:path'
 import { reservePorts } from '@checkout/processes/ports.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { buildApp } from '../../gateway/src/app.ts'
 import { createUpstream } from '../../gateway/src/upstream.ts'
 import { notificationsApp } from '../../notifications-service/test/app.ts'
+
+const machine = createPlatform()
 
 const example = readFileSync(resolve(import.meta.dirname, '../../deploy/nginx/checkout.conf'), 'utf8')
 const skip = spawnSync('nginx', ['-v']).error ? 'nginx is missing: apt-get install nginx-light' : false
@@ -26,10 +30,16 @@ const logger = createLogger({ name: 'gateway', instance: 1, level: 'silent' })
 async function start(t: Test) {
   const notifications = await notificationsApp(t, { stream: { userFromQuery: false, allowedHosts: ['shop.example'] } })
   await notifications.app.listen({ host: '127.0.0.1', port: 0 })
-  const upstream = createUpstream('notifications', [urlOf(notifications.app.server)], logger)
+  const upstream = createUpstream('notifications', [urlOf(notifications.app.server)], machine, logger)
   await upstream.start()
   const upstreams = { orders: upstream, payments: upstream, notifications: upstream, web: upstream }
-  const gateway = await buildApp({ upstreams, logger, metrics: createMetrics(), allowedHosts: ['shop.example'] })
+  const gateway = await buildApp({
+    upstreams,
+    platform: machine,
+    logger,
+    metrics: createMetrics(),
+    allowedHosts: ['shop.example'],
+  })
   await gateway.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     await gateway.close()

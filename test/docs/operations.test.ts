@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
@@ -17,6 +17,8 @@ import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
 import { backUp, files } from '../../scripts/backup.ts'
 import { lastingDisagreements } from '../../scripts/check-books.ts'
 import { restore } from '../../scripts/restore.ts'
+
+const machine = createPlatform()
 
 const root = join(import.meta.dirname, '../..')
 
@@ -108,7 +110,7 @@ t.test('a backup is put in the place of files whose process was killed, a second
 /** Three files with a paid and a failed order of one user, in agreement. */
 async function agreeingBooks(t: Test): Promise<string> {
   const dataDir = temporaryFolder(t)
-  const terms = { dataDir, clock: systemClock, newId: uuidv7 }
+  const terms = { dataDir, platform: machine }
   for (const store of [openOrdersStore(terms), openPaymentsStore(terms), openNotificationsStore(terms)]) {
     await store.close()
   }

@@ -3,13 +3,15 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { type Part, services } from '@checkout/contracts/services.ts'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
 import { openOrdersStore } from '../../orders-service/src/store/index.ts'
 import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
+
+const machine = createPlatform()
 
 const ORDERS = 200_000
 /** The first half of the orders is that of one user, the others those of so many. */
@@ -21,7 +23,7 @@ const RESIDENT_MIB_MAX = 150
 async function emptyFiles(t: Test): Promise<string> {
   const { dataDir, remove } = temporaryFolder()
   t.teardown(remove)
-  const terms = { dataDir, clock: systemClock, newId: uuidv7 }
+  const terms = { dataDir, platform: machine }
   for (const store of [openOrdersStore(terms), openPaymentsStore(terms), openNotificationsStore(terms)]) {
     await store.close()
   }

@@ -3,7 +3,7 @@
  * SQLite, and one that walks through a growing table is refused. All of them run on the event loop, and the status page
  * and the duties run some of them all the time.
  */
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
 import Database from 'better-sqlite3'
@@ -11,6 +11,8 @@ import t from 'tap'
 import { openNotificationsStore } from '../../notifications-service/src/store/index.ts'
 import { openOrdersStore } from '../../orders-service/src/store/index.ts'
 import { openPaymentsStore } from '../../payments-service/src/store/index.ts'
+
+const machine = createPlatform()
 
 /** Tables of few rows. Every other one is taken to grow. (Arrears join: a durable has a range or two; nonces: 1,000.) */
 const SMALL = [
@@ -126,7 +128,7 @@ function partialColumns(db: Connection, index: string | undefined): string[] {
   return [...(/ WHERE (.*)/.exec(sql ?? '')?.[1] ?? '').matchAll(/\w+/g)].map(([word]) => word)
 }
 
-const options = (dataDir: string) => ({ dataDir, clock: systemClock, newId: uuidv7 })
+const options = (dataDir: string) => ({ dataDir, platform: machine })
 
 /** Opened, with what is asked for once at start and not prepared before; and how many statements there are at least. */
 const services: [name: string, open: (dataDir: string) => Promise<{ close(): Promise<void> }>, atLeast: number][] = [

@@ -4,10 +4,12 @@ import { join, relative, sep } from 'node:path'
 import type { App } from '@checkout/service/app.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import type { Logger } from '@checkout/service/logging.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import fastifyStatic from '@fastify/static'
 import type { Registry } from 'prom-client'
 
 export interface WebOptions {
+  platform: Platform
   logger: Logger
   metrics: Registry
   /** The folder that `make build` fills, absolute. Its files are listed once, so a new build wants a restart. */
@@ -44,8 +46,8 @@ const IMMUTABLE = 'public, max-age=31536000, immutable'
 const REVALIDATED = 'no-cache'
 
 /** Builds the service on a complete `dist` (see whatIsMissing); does not listen. */
-export async function buildApp({ logger, metrics, dist }: WebOptions): Promise<App> {
-  const app = await buildHttp({ logger, metrics })
+export async function buildApp({ platform, logger, metrics, dist }: WebOptions): Promise<App> {
+  const app = await buildHttp({ platform, logger, metrics })
   const quiet = { config: { quiet: true } }
   // It owns no data and needs no broker, so it is ready as soon as it answers.
   app.get('/health/live', quiet, async () => ({ status: 'ok' }))

@@ -5,6 +5,7 @@ import { BAD_CONFIG } from '@checkout/service/exit-codes.ts'
 import { runService } from '@checkout/service/lifecycle.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { Type } from 'typebox'
 import { buildApp, whatIsMissing } from './app.ts'
 
@@ -19,7 +20,7 @@ if (missing) {
 const logger = createLogger({ name: 'web', instance: config.INSTANCE, level: config.LOG_LEVEL })
 
 await runService({
-  app: await buildApp({ logger, metrics: createMetrics(), dist }),
+  app: await buildApp({ platform: createPlatform(), logger, metrics: createMetrics(), dist }),
   logger,
   listen: { host: config.SERVICES_HOST, port: config.WEB_PORT + 10 * (config.INSTANCE - 1), variable: 'WEB_PORT' },
   closers: [],

@@ -1,10 +1,12 @@
 /** The service on a small build of its own making; the real one is looked at by test/browser. */
+
 import { existsSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { oddTargets, statusOf } from '@checkout/testkit/odd-targets.ts'
 import t from 'tap'
 import { completeDist } from '../scripts/complete-dist.ts'
@@ -21,6 +23,7 @@ const dist = t.testdir({
 })
 completeDist(dist)
 const app = await buildApp({
+  platform: createPlatform(),
   logger: createLogger({ name: 'web', instance: 1, level: 'silent' }),
   metrics: createMetrics(),
   dist,

@@ -1,7 +1,9 @@
 /** /docs/events/: the AsyncAPI document as a page that needs no script and says everything. */
+
 import { asyncApiDocument } from '@checkout/contracts/asyncapi.ts'
 import { createLogger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import t from 'tap'
 import { completeDist } from '../scripts/complete-dist.ts'
 import { type AsyncApi, eventsPage } from '../scripts/events-page.ts'
@@ -77,7 +79,7 @@ t.test('the build serves it, with its document', async (t) => {
   const dist = t.testdir({ 'index.html': '<!doctype html><title>Shop</title>', 'icon.svg': '<svg/>' })
   completeDist(dist)
   const logger = createLogger({ name: 'web', instance: 1, level: 'silent' })
-  const app = await buildApp({ logger, metrics: createMetrics(), dist })
+  const app = await buildApp({ platform: createPlatform(), logger, metrics: createMetrics(), dist })
   t.teardown(() => app.close())
   const get = (url: string) => app.inject({ url })
   const { statusCode, headers, body } = await get('/docs/events/')

@@ -10,19 +10,19 @@ import { letterReads, letterWrites } from './letters.ts'
 import type { NotificationsStore } from './port.ts'
 import { migrations } from './tables.ts'
 
-export function openNotificationsStore({ dataDir, clock, newId }: StoreOptions): NotificationsStore {
+export function openNotificationsStore({ dataDir, platform }: StoreOptions): NotificationsStore {
   return openStore({
     file: join(dataDir, services.notifications.file),
     migrations: [...messagingMigrations, ...deploymentMigrations, ...migrations],
-    clock,
+    platform,
     writes: (writer: Connection) => ({
-      ...messagingWrites(writer, { source: '/notifications-service', clock, newId }),
+      ...messagingWrites(writer, { source: '/notifications-service', platform }),
       deployment: deploymentWrites(writer),
       contacts: contactWrites(writer),
       letters: letterWrites(writer),
     }),
     reads: (reader: Connection) => ({
-      ...messagingReads(reader, clock),
+      ...messagingReads(reader, platform),
       letters: letterReads(reader),
     }),
   })

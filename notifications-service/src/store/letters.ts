@@ -151,12 +151,12 @@ export function letterReads(reader: Connection): LetterReads {
     .limit(p('limit'))
     .prepare()
   return {
-    list: (userId, before, limit) => list.all({ userId, before, limit }),
-    after: (userId, seq, limit) => after.all({ userId, seq, limit }),
-    lastSeq: (userId) => lastSeq.get({ userId })?.seq ?? 0,
-    about: (orderId, userId) => about.get({ orderId, userId }),
-    addressing: () => anyAddressing.get() !== undefined,
-    nextMailAt: () => nextMail.get()?.dueAt,
-    dueMail: (now, limit) => due.all({ now, limit }),
+    list: async (userId, before, limit) => list.all({ userId, before, limit }),
+    after: async (userId, seq, limit) => after.all({ userId, seq, limit }),
+    lastSeq: async (userId) => lastSeq.get({ userId })?.seq ?? 0,
+    about: async (orderId, userId) => about.get({ orderId, userId }),
+    addressing: async () => anyAddressing.get() !== undefined,
+    nextMailAt: async () => nextMail.get()?.dueAt,
+    dueMail: async (now, limit) => due.all({ now, limit }),
   }
 }

@@ -78,17 +78,17 @@ export interface LetterWrites {
 
 export interface LetterReads {
   /** Newest first, before the number `before`. */
-  list(userId: string, before: number, limit: number): LetterRow[]
+  list(userId: string, before: number, limit: number): Promise<LetterRow[]>
   /** Oldest first, after the number `seq`. */
-  after(userId: string, seq: number, limit: number): LetterRow[]
+  after(userId: string, seq: number, limit: number): Promise<LetterRow[]>
   /** The number of the user's newest letter; 0 when there is none. */
-  lastSeq(userId: string): number
+  lastSeq(userId: string): Promise<number>
   /** The letter about an order if it is this user's. */
-  about(orderId: string, userId: string): LetterRow | undefined
+  about(orderId: string, userId: string): Promise<LetterRow | undefined>
   /** Whether some letters still lack their user's known address. */
-  addressing(): boolean
+  addressing(): Promise<boolean>
   /** At which age of the store the first queued letter is to be mailed; undefined when none is queued. */
-  nextMailAt(): number | undefined
+  nextMailAt(): Promise<number | undefined>
   /** Letters to be mailed at this age of the store, longest waiting first. */
-  dueMail(now: number, limit: number): LetterRow[]
+  dueMail(now: number, limit: number): Promise<LetterRow[]>
 }

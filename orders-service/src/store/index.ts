@@ -11,20 +11,20 @@ import type { OrdersStore } from './port.ts'
 import { migrations } from './tables.ts'
 import { userReads, userWrites } from './users.ts'
 
-export function openOrdersStore({ dataDir, clock, newId }: StoreOptions): OrdersStore {
+export function openOrdersStore({ dataDir, platform }: StoreOptions): OrdersStore {
   return openStore({
     file: join(dataDir, services.orders.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
-    clock,
+    platform,
     writes: (writer: Connection) => ({
-      ...messagingWrites(writer, { source: '/orders-service', clock, newId }),
-      idempotency: idempotencyWrites(writer, clock),
+      ...messagingWrites(writer, { source: '/orders-service', platform }),
+      idempotency: idempotencyWrites(writer, platform),
       deployment: deploymentWrites(writer),
       users: userWrites(writer),
       orders: orderWrites(writer),
     }),
     reads: (reader: Connection) => ({
-      ...messagingReads(reader, clock),
+      ...messagingReads(reader, platform),
       idempotency: idempotencyReads(reader),
       users: userReads(reader),
       orders: orderReads(reader),

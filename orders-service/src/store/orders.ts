@@ -96,9 +96,9 @@ export function orderReads(reader: Connection): OrderReads {
     .limit(1)
     .prepare()
   return {
-    find: (id, userId) => find.get({ id, userId }),
-    list: (userId, status, before, limit) =>
+    find: async (id, userId) => find.get({ id, userId }),
+    list: async (userId, status, before, limit) =>
       status === undefined ? all.all({ userId, before, limit }) : withStatus.all({ userId, status, before, limit }),
-    nextSweepAt: () => oldestDue.get()?.sweepAt,
+    nextSweepAt: async () => oldestDue.get()?.sweepAt,
   }
 }

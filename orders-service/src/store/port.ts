@@ -33,7 +33,7 @@ export interface UserWrites {
 }
 
 export interface UserReads {
-  find(id: string): UserRow | undefined
+  find(id: string): Promise<UserRow | undefined>
 }
 
 export interface OrderRow {
@@ -94,9 +94,9 @@ export interface OrderWrites {
 
 export interface OrderReads {
   /** The order if it is this user's. */
-  find(id: string, userId: string): OrderRow | undefined
+  find(id: string, userId: string): Promise<OrderRow | undefined>
   /** Newest first, before the sequence `before`. */
-  list(userId: string, status: OrderStatus | undefined, before: number, limit: number): OrderRow[]
+  list(userId: string, status: OrderStatus | undefined, before: number, limit: number): Promise<OrderRow[]>
   /** At which age of the store the first pending order is to be swept; undefined when none is pending. */
-  nextSweepAt(): number | undefined
+  nextSweepAt(): Promise<number | undefined>
 }

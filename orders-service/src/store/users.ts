@@ -30,5 +30,5 @@ export function userReads(reader: Connection): UserReads {
     .from(users)
     .where(eq(users.id, p('id')))
     .prepare()
-  return { find: (id) => find.get({ id }) }
+  return { find: async (id) => find.get({ id }) }
 }

@@ -4,11 +4,11 @@ import { ref, ServiceStatus } from '@checkout/contracts/http.ts'
 import type { Part } from '@checkout/contracts/services.ts'
 import { Timestamp } from '@checkout/contracts/values.ts'
 import type { App } from '@checkout/service/app.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
 import { bodyErrors, limitTooLarge, responses, success, unknownField } from '@checkout/service/docs.ts'
 import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
 import type { Store } from '@checkout/service/port.ts'
 import { Problem } from '@checkout/service/problem.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import { noBody } from '@checkout/service/validation.ts'
 import { Type } from 'typebox'
@@ -69,8 +69,8 @@ export interface AdminOptions<Tx extends MessagingTx> {
 export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: AdminOptions<Tx>): void {
   const { store } = options
   const tags = ['admin']
-  const find = (id: string): DeadLetterRow => {
-    const row = store.read.deadLetters.one(id)
+  const find = async (id: string): Promise<DeadLetterRow> => {
+    const row = await store.read.deadLetters.one(id)
     if (!row) throw new Problem('dead_letter_not_found')
     return row
   }
@@ -94,9 +94,9 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
         ),
       },
     },
-    ({ query }) => {
+    async ({ query }) => {
       const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(query.cursor)
-      const page = toPage(store.read.deadLetters.list(before, query.limit + 1), query.limit, (row) => row.seq)
+      const page = toPage(await store.read.deadLetters.list(before, query.limit + 1), query.limit, (row) => row.seq)
       return { items: page.items.map(toBody), next: page.next }
     },
   )
@@ -116,7 +116,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
         ]),
       },
     },
-    ({ params }) => toBody(find(params.id)),
+    async ({ params }) => toBody(await find(params.id)),
   )
 
   app.post(
@@ -138,7 +138,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
       },
     },
     async ({ params, log }, reply) => {
-      await replay(options.handling, find(params.id))
+      await replay(options.handling, await find(params.id))
       log.info({ deadLetter: params.id }, 'replayed a dead letter')
       return reply.code(204).send(null)
     },
@@ -215,20 +215,28 @@ export function registerStatus(
         ),
       },
     },
-    () => {
-      const usable = store.usable()
-      const backlog = usable ? store.read.outbox.backlog() : { rows: 0, oldestMs: 0 }
+    async () => {
+      const stored = await storedFigures(store.read)
       return {
         service: `${part}-service`,
         version,
         instance,
-        store: usable ? ('ok' as const) : ('failed' as const),
+        store: stored ? ('ok' as const) : ('failed' as const),
         nats: broker.connected && !broker.problem ? ('ok' as const) : ('degraded' as const),
         natsProblem: broker.problem ?? (broker.connected ? null : 'not connected to the broker'),
-        outboxBacklog: backlog.rows,
-        oldestUnpublishedMs: backlog.oldestMs,
-        deadLetters: usable ? store.read.deadLetters.count() : 0,
+        outboxBacklog: stored?.backlog.rows ?? 0,
+        oldestUnpublishedMs: stored?.backlog.oldestMs ?? 0,
+        deadLetters: stored?.deadLetters ?? 0,
       }
     },
   )
+}
+
+/** Undefined when the store cannot be read just now. Not asked for before: it may fail between the question and the reads. */
+async function storedFigures(read: MessagingReads) {
+  try {
+    return { backlog: await read.outbox.backlog(), deadLetters: await read.deadLetters.count() }
+  } catch {
+    return undefined
+  }
 }

@@ -50,9 +50,9 @@ export function createAnswers({ question, answers, broker, outbox }: AnswersOpti
     if (!broker.connected) return undefined
     // Before the durables: what they have acknowledged by then is a lower bound.
     const asked = await broker.stream(questionStream)
-    if (!asked || asked === 'foreign' || asked.incarnation !== outbox.incarnation()) return undefined
+    if (!asked || asked === 'foreign' || asked.incarnation !== (await outbox.incarnation())) return undefined
     // A durable's floor says nothing of what was purged before it had read that.
-    if (questionDurables.some((durable) => outbox.arrears.first(durable))) return undefined
+    for (const durable of questionDurables) if (await outbox.arrears.first(durable)) return undefined
     const read = floorOf(await states([question]), asked.lastSeq)
     const found = await states(answers)
     const here = found.filter((state) => state !== undefined)

@@ -99,7 +99,7 @@ export function arrearsReads(reader: Connection): ArrearsReads {
     .groupBy(arrearsTable.durable)
     .prepare()
   return {
-    first: (durable) => first.get({ durable }),
-    spans: () => spans.all(),
+    first: async (durable) => first.get({ durable }),
+    spans: async () => spans.all(),
   }
 }

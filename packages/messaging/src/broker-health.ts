@@ -5,8 +5,8 @@
  * JetStream is asked every few seconds, and what becomes of all other calls of its API is watched as well: a server that
  * hangs may still answer some of them, and pings always.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { largestEventBytes } from '@checkout/contracts/event-size.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import {
   type Msg,
   type NatsConnection,
@@ -54,7 +54,7 @@ export interface BrokerHealth {
 
 export function watchBroker(
   nc: NatsConnection,
-  { problems, streamMaxBytes }: { problems: BrokerProblems; streamMaxBytes: number },
+  { problems, streamMaxBytes, platform }: { problems: BrokerProblems; streamMaxBytes: number; platform: Platform },
 ): BrokerHealth {
   const stopping = new AbortController()
   /** By subject of the API. */
@@ -66,7 +66,7 @@ export function watchBroker(
   let mayAsk = true
 
   function state(): void {
-    const now = performance.now()
+    const now = platform.monotonic()
     for (const map of [silent, refused]) {
       for (const [key, { last }] of map) if (now - last > STALE_MS) map.delete(key)
     }
@@ -86,7 +86,7 @@ export function watchBroker(
 
   /** Notes what becomes of one call of the API. */
   async function watch(subject: string, answer: Promise<Msg>): Promise<void> {
-    const started = performance.now()
+    const started = platform.monotonic()
     try {
       const message = await answer
       silent.delete(subject)
@@ -95,13 +95,13 @@ export function watchBroker(
         const { error } = message.json<ApiAnswer>()
         if (!error) refused.delete(stream)
         else if (NO_STORAGE.has(error.err_code ?? 0)) {
-          refused.set(stream, { why: error.description ?? '', last: performance.now() })
+          refused.set(stream, { why: error.description ?? '', last: platform.monotonic() })
         }
       }
     } catch (error) {
       if (!(error instanceof TimeoutError)) silent.delete(subject)
       else if (connected) {
-        silent.set(subject, { since: silent.get(subject)?.since ?? started, last: performance.now() })
+        silent.set(subject, { since: silent.get(subject)?.since ?? started, last: platform.monotonic() })
       }
     }
     if (connected) state()
@@ -147,7 +147,7 @@ export function watchBroker(
     while (!stopping.signal.aborted) {
       if (connected && mayAsk) await ask()
       if (connected) state()
-      await delay(ASK_EVERY_MS, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined)
+      await platform.sleep(ASK_EVERY_MS, stopping.signal)
     }
   }
 

@@ -12,8 +12,7 @@
  * Only the one who hears the question judges, so of two that reach each other at least one gives way, whatever crosses
  * on the way: both may be refused, never both cleared. Cleared ones go on asking, for two that could not reach each other.
  */
-import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
@@ -75,7 +74,7 @@ export function claimReads(reader: Connection): ClaimReads {
     .from(claimNonces)
     .where(eq(claimNonces.nonce, sql.placeholder('nonce')))
     .prepare()
-  return { noted: (nonce) => find.get({ nonce }) !== undefined }
+  return { noted: async (nonce) => find.get({ nonce }) !== undefined }
 }
 
 /** What the claim needs from the service's file; every store with the messaging's tables is one. */
@@ -121,30 +120,32 @@ export interface ClaimOptions {
   /** What people find this instance by, such as `orders-service-1, process 12 on host a`. */
   where: string
   store: ClaimStore
+  platform: Platform
   /** Says a text to all others on the subject; with `replies`, the server tells when there are none. */
   say: (text: string, replies: boolean) => void
   /** Called once, with a line for people, when this instance is refused for good, also while it works. */
   onRefused: (line: string) => void
 }
 
-export function createClaim({ systemId, where, store, say, onRefused }: ClaimOptions): Claim {
-  const me = { from: randomUUID(), systemId, where }
+export function createClaim({ systemId, where, store, platform, say, onRefused }: ClaimOptions): Claim {
+  const me = { from: platform.newId(), systemId, where }
   let nonce = ''
-  let refused = false
+  /** Refused, or closed: it says and hears nothing any more. */
+  let over = false
   let clearedAt: number | undefined
   /** Settles the question that is under way. */
   let settle: ((cleared: boolean) => void) | undefined
   /** Grows with each question and loss, so that an older one does not go on. */
   let round = 0
 
-  const clearedMs = () => (clearedAt === undefined ? null : performance.now() - clearedAt)
+  const clearedMs = () => (clearedAt === undefined ? null : platform.monotonic() - clearedAt)
   const question = (waits: boolean) =>
     JSON.stringify({ ...me, nonce, clearedMs: clearedMs(), waits } satisfies Question)
   const answer = (to: string, verdict: Answer['verdict']) =>
     say(JSON.stringify({ ...me, to, verdict } satisfies Answer), false)
 
   async function note(): Promise<void> {
-    const fresh = randomUUID()
+    const fresh = platform.newId()
     await store.write((tx) => tx.claim.note(fresh))
     nonce = fresh
   }
@@ -152,24 +153,24 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
   async function ask(): Promise<boolean> {
     round += 1
     const mine = round
-    const over = () => refused || mine !== round
+    const outdated = () => over || mine !== round
     settle?.(false)
-    while (!over()) {
+    while (!outdated()) {
       try {
         await note()
         break
       } catch {
         // Locked or full: it could not record any work either.
-        await delay(RETRY_MS, undefined, { ref: false })
+        await platform.sleep(RETRY_MS)
       }
     }
-    if (over()) return false
+    if (outdated()) return false
     return new Promise<boolean>((resolve) => {
-      const patience = setTimeout(() => settle?.(true), PATIENCE_MS)
+      const patience = platform.setTimeout(() => settle?.(true), PATIENCE_MS)
       settle = (cleared) => {
-        clearTimeout(patience)
+        platform.clearTimeout(patience)
         settle = undefined
-        if (cleared) clearedAt ??= performance.now()
+        if (cleared) clearedAt ??= platform.monotonic()
         resolve(cleared)
       }
       say(question(true), true)
@@ -177,7 +178,7 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
   }
 
   function refuse(by: Question | Answer): void {
-    refused = true
+    over = true
     settle?.(false)
     const who =
       by.systemId === systemId
@@ -186,43 +187,42 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
     onRefused(`${who} is at work at this broker. ${WHAT_TO_DO}`)
   }
 
-  /** Of two claims: whether this one goes on. */
-  function outranks(other: Question): boolean {
-    const [ours, theirs] = [clearedMs() ?? -1, other.clearedMs ?? -1]
+  /** Of two claims: whether this one goes on, cleared for `ours` when it heard the other's question. */
+  function outranks(other: Question, ours: number): boolean {
+    const theirs = other.clearedMs ?? -1
     if (ours !== theirs) return ours > theirs
     return `${me.systemId} ${me.from}` < `${other.systemId} ${other.from}`
   }
 
-  function judge(other: Question): void {
-    if (other.systemId === systemId && store.read.claim.noted(other.nonce)) {
+  async function judge(other: Question): Promise<void> {
+    // As it is now: two that were cleared at the same time would both count the time that their files take.
+    const ours = clearedMs() ?? -1
+    const isOurs = other.systemId === systemId && (await store.read.claim.noted(other.nonce))
+    if (over) return
+    if (isOurs) {
       if (other.waits && clearedAt !== undefined) answer(other.from, 'theirs')
-    } else if (outranks(other)) answer(other.from, 'mine')
+    } else if (outranks(other, ours)) answer(other.from, 'mine')
     else refuse(other)
   }
 
-  const asking = setInterval(() => {
-    if (refused || settle || clearedAt === undefined) return
-    try {
-      // One of a busy file may have been forgotten: others would take this instance for a stranger.
-      if (store.read.claim.noted(nonce)) say(question(false), false)
-      else void note().catch(() => undefined)
-    } catch {
-      // The file cannot be read just now.
-    }
-  }, ASK_EVERY_MS)
+  async function askAgain(): Promise<void> {
+    if (over || settle || clearedAt === undefined) return
+    // One of a busy file may have been forgotten: others would take this instance for a stranger.
+    if (!(await store.read.claim.noted(nonce))) await note()
+    else if (!over) say(question(false), false)
+  }
+
+  // Not while the file cannot be read or written.
+  const asking = platform.setInterval(() => void askAgain().catch(() => undefined), ASK_EVERY_MS)
 
   return {
     ask,
     hear(text) {
-      if (refused) return
+      if (over) return
       const message = parse(text)
-      if (isQuestion.Check(message)) {
-        try {
-          judge(message)
-        } catch {
-          // The file cannot be read just now: the asker waits, and asks again later.
-        }
-      } else if (isAnswer.Check(message) && message.to === me.from) {
+      // While the file cannot be read: the asker waits, and asks again later.
+      if (isQuestion.Check(message)) judge(message).catch(() => undefined)
+      else if (isAnswer.Check(message) && message.to === me.from) {
         if (message.verdict === 'mine') refuse(message)
         else settle?.(true)
       }
@@ -233,8 +233,8 @@ export function createClaim({ systemId, where, store, say, onRefused }: ClaimOpt
       settle?.(false)
     },
     close() {
-      round += 1
-      clearInterval(asking)
+      over = true
+      platform.clearTimeout(asking)
       settle?.(false)
     },
   }

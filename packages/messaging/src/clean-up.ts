@@ -3,8 +3,8 @@
  * It also counts that age on, while there is anything that it measures.
  */
 import { AGE_STEP_MS, ageLag, createAge } from '@checkout/service/age.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { DutyOptions } from './duty.ts'
 
@@ -33,20 +33,31 @@ export function cleanUp<Tx extends { ages: AgeWrites; lease: LeaseWrites }>(opti
   ages: AgeReads
   write: <T>(work: Work<Tx, T>) => Promise<T>
   lease: Lease
-  clock: Clock
+  platform: Platform
 }): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {
-  const { kept, stepMs, limit, ages, write, lease, clock } = options
-  const age = createAge({ name: 'retention', stepMs, read: ages, write, lease, clock })
-  const oldEnough = ({ forMs }: Kept<Tx>, written: number | undefined) =>
-    written !== undefined && written + keptAge(forMs, stepMs) <= ages.of('retention')
-  const young = (one: Kept<Tx>) => one.ages.newest() !== undefined && !oldEnough(one, one.ages.newest())
+  const { kept, stepMs, limit, ages, write, lease, platform } = options
+  const age = createAge({ name: 'retention', stepMs, read: ages, write, lease, platform })
+  const oldEnough = async ({ forMs }: Kept<Tx>, written: number) =>
+    written + keptAge(forMs, stepMs) <= (await ages.of('retention'))
+  const hasYoung = async (one: Kept<Tx>) => {
+    const newest = await one.ages.newest()
+    return newest !== undefined && !(await oldEnough(one, newest))
+  }
+  const hasOld = async (one: Kept<Tx>) => {
+    const oldest = await one.ages.oldest?.()
+    return oldest !== undefined && (await oldEnough(one, oldest))
+  }
+  const those = async (have: (one: Kept<Tx>) => Promise<boolean>) => {
+    const found = await Promise.all(kept.map(have))
+    return kept.filter((_, i) => found[i])
+  }
 
   return {
     name: 'clean-up',
     everyMs: CLEAN_UP_EVERY_MS,
     async round() {
-      if (kept.some(young)) await age.count()
-      const due = kept.filter((one) => oldEnough(one, one.ages.oldest?.()))
+      if ((await those(hasYoung)).length > 0) await age.count()
+      const due = await those(hasOld)
       if (due.length === 0) return false
       const deleted = await write(async (tx) => {
         await tx.lease.assertHeld()

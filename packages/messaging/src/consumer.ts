@@ -9,7 +9,7 @@
 import type { AnyEvent } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Work } from '@checkout/service/port.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Logger } from 'pino'
@@ -38,7 +38,7 @@ export interface ConsumerOptions<Tx extends ConsumerTx> {
   handling: Handling<Tx>
   write: <T>(work: Work<Tx, T>) => Promise<T>
   broker: Broker
-  clock: Clock
+  platform: Platform
   logger: Logger
   onHandled?: (type: string, result: (typeof handledResults)[number]) => void
   /** Called when a message was parked. */
@@ -55,7 +55,7 @@ export interface Consumer {
 
 /** Consumes every subscription of the service. */
 export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<Tx>): Consumer {
-  const { service, write, broker, clock, logger } = options
+  const { service, write, broker, platform, logger } = options
   const mine = subscriptions.filter((s) => s.service === service)
   const stopping = new AbortController()
   const pulls = new Set<Pull>()
@@ -79,7 +79,7 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
       } catch (error) {
         logger.debug({ err: error, durable: subscription.durable }, 'not bound to the durable; trying again')
       }
-      await clock.sleep(REBIND_MS, stopping.signal)
+      await platform.sleep(REBIND_MS, stopping.signal)
     }
   }
 
@@ -155,7 +155,7 @@ export function createConsumer<Tx extends ConsumerTx>(options: ConsumerOptions<T
 
   async function probe(): Promise<void> {
     for (let ms = STORE_PAUSE_MS.first; !stopping.signal.aborted; ms = Math.min(ms * 2, STORE_PAUSE_MS.longest)) {
-      await clock.sleep(ms, stopping.signal)
+      await platform.sleep(ms, stopping.signal)
       try {
         await write((tx) => tx.parked.probe())
         logger.info('the store takes writes again; consuming goes on')

@@ -2,7 +2,7 @@
  * Dead letters: messages that can never be handled as they are, kept with everything needed to look at them, replay
  * them or throw them away. A dead-lettered event is not claimed in the inbox.
  */
-import type { Clock, NewId } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { queries } from '@checkout/service/queries.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { desc, eq, lt, sql } from 'drizzle-orm'
@@ -78,7 +78,7 @@ export const deadLetterCount = sqliteTable('dead_letter_count', {
   letters: integer('letters').notNull(),
 })
 
-export function deadLetterWrites(writer: Connection, options: { clock: Clock; newId: NewId }): DeadLetterWrites {
+export function deadLetterWrites(writer: Connection, platform: Platform): DeadLetterWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
@@ -101,7 +101,7 @@ export function deadLetterWrites(writer: Connection, options: { clock: Clock; ne
     .where(eq(deadLettersTable.id, p('id')))
     .prepare()
   return {
-    add: async (letter) => void insert.run({ ...letter, id: options.newId(), createdAt: options.clock.now() }),
+    add: async (letter) => void insert.run({ ...letter, id: platform.newId(), createdAt: platform.now() }),
     remove: async (id) => remove.run({ id }).changes === 1,
   }
 }
@@ -127,8 +127,8 @@ export function deadLetterReads(reader: Connection): DeadLetterReads {
     .where(eq(deadLetterCount.id, 1))
     .prepare()
   return {
-    list: (before, limit) => list.all({ before, limit }),
-    one: (id) => one.get({ id }),
-    count: () => count.get()?.letters ?? 0,
+    list: async (before, limit) => list.all({ before, limit }),
+    one: async (id) => one.get({ id }),
+    count: async () => count.get()?.letters ?? 0,
   }
 }

@@ -5,7 +5,7 @@
  * ahead is made anew and delivers all; the inboxes drop what they know.
  */
 import { type StreamDefinition, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Logger } from 'pino'
 import type { Broker, DurableState } from './broker.ts'
 
@@ -17,8 +17,13 @@ export const DELETION_PAUSE_MS = 1_000
 
 export type Durables = ReturnType<typeof createDurables>
 
-export function createDurables(options: { stream: StreamDefinition; broker: Broker; clock: Clock; logger: Logger }) {
-  const { stream, broker, clock, logger } = options
+export function createDurables(options: {
+  stream: StreamDefinition
+  broker: Broker
+  platform: Platform
+  logger: Logger
+}) {
+  const { stream, broker, platform, logger } = options
   const all = subscriptions.filter((s) => s.stream === stream.name)
 
   const isAhead = ({ ackFloor, delivered }: DurableState, lastSeq: number) => Math.max(ackFloor, delivered) > lastSeq
@@ -45,7 +50,7 @@ export function createDurables(options: { stream: StreamDefinition; broker: Brok
         'a durable is ahead of its stream; making it anew',
       )
       await broker.deleteDurable(subscription)
-      await clock.sleep(DELETION_PAUSE_MS)
+      await platform.sleep(DELETION_PAUSE_MS)
     }
     await broker.createDurable(subscription)
     return false

@@ -1,8 +1,9 @@
 /**
  * A duty: something that one instance does again and again while it holds the lease (publish, sweep, retire, mail).
  */
-import type { Clock } from '@checkout/service/clock.ts'
+
 import { type Lease, LeaseLost } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Logger } from 'pino'
 
@@ -21,14 +22,14 @@ export interface DutyOptions {
   /** One round. Returns whether there is more to do at once. */
   round: (signal: AbortSignal) => Promise<boolean>
   lease: Lease
-  clock: Clock
+  platform: Platform
   logger: Logger
 }
 
 /** A reason given costs nothing; without one, abort() makes an error with a stack. */
 const WOKEN = 'woken'
 
-export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyOptions): Duty {
+export function createDuty({ name, everyMs, round, lease, platform, logger }: DutyOptions): Duty {
   const stopping = new AbortController()
   let waker = new AbortController()
   let awake = false
@@ -53,7 +54,7 @@ export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyO
       failures += 1
       const level = isStorageError(error) || failures < 5 ? 'debug' : 'warn'
       logger[level]({ err: error, duty: name, failures }, 'a round failed; it will be tried again')
-      await clock.sleep(Math.min(100 * 2 ** failures, 2_000), stopping.signal)
+      await platform.sleep(Math.min(100 * 2 ** failures, 2_000), stopping.signal)
       return false
     }
   }
@@ -61,7 +62,7 @@ export function createDuty({ name, everyMs, round, lease, clock, logger }: DutyO
   async function pause(): Promise<void> {
     if (!awake && !stopping.signal.aborted) {
       waker = new AbortController()
-      await clock.sleep(everyMs, waker.signal)
+      await platform.sleep(everyMs, waker.signal)
     }
     awake = false
   }

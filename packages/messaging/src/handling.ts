@@ -4,8 +4,8 @@
  */
 import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Work } from '@checkout/service/port.ts'
 import type { Delivery } from './broker.ts'
 import { decodeOwn, Poison } from './decode.ts'
@@ -42,19 +42,19 @@ export interface HandlingOptions<Tx> {
   handlers: Handlers<Tx>
   store: { write<T>(work: Work<Tx, T>): Promise<T> }
   deployment: Deployment
-  clock: Clock
+  platform: Platform
   /** Called once an event's effect is committed, before anything is acknowledged. A crash can come before it. */
   onCommitted?: (event: AnyEvent) => void
 }
 
 export function createHandling<Tx>(options: HandlingOptions<Tx>): Handling<Tx> {
-  const { service, handlers, store, deployment, clock, onCommitted } = options
+  const { service, handlers, store, deployment, platform, onCommitted } = options
   return {
     async handle(message, at, claim) {
       const event = decodeOwn(message, deployment)
       const handler = handlers[event.type] as Handler<Tx, EventType> | undefined
       if (!handler) throw new Poison(`${service} has no handler for ${event.type}`)
-      const arrival = { ...at, receivedAt: clock.now() }
+      const arrival = { ...at, receivedAt: platform.now() }
       const done = await store.write(async (tx) => {
         if (!(await claim(tx, event))) return false
         await handler(tx, event, arrival)

@@ -2,9 +2,7 @@
  * The broker on NATS JetStream: the only file, with broker-health.ts, that knows the NATS client. Works with nats-server
  * from 2.9 on.
  */
-import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
 import { SYSTEM_HEADER } from '@checkout/contracts/events.ts'
 import { REFUSED } from '@checkout/contracts/http.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
@@ -17,6 +15,7 @@ import {
   streams,
 } from '@checkout/contracts/topology.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import {
   AckPolicy,
   type Consumer,
@@ -97,6 +96,7 @@ export interface JetStreamOptions {
   readonly inboxPrefix?: string
   /** Bytes that a stream may hold; before it holds them, its oldest messages give way. */
   readonly streamMaxBytes: number
+  readonly platform: Platform
   /** Whose streams, durables and messages are its own. */
   readonly deployment: Deployment
   /** The service whose work it claims at the broker before it uses it, and its file; without, it claims none. */
@@ -122,8 +122,9 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   let connected = false
   let closing = false
   const problems = createBrokerProblems(options.logger)
-  const clock = watchClock()
-  const { deployment } = options
+  const { deployment, platform } = options
+  const clock = watchClock(platform)
+  const settleLater = createSettling(platform)
   const listeners = new Set<(connected: boolean) => void>()
   const signalListeners = new Map<string, { listener: () => void; subscription?: NatsSubscription }>()
 
@@ -138,12 +139,19 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     return manager
   }
 
+  /** Until the promise is settled, but no longer. */
+  async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+    const settled = new AbortController()
+    await Promise.race([promise, platform.sleep(ms, settled.signal)])
+    settled.abort('settled')
+  }
+
   /** Without it a wrong password, or a right that the user lacks, would look like a broker that has nothing to say. */
   const complaints = new Map<string, number>()
   function complain(error: Error): void {
     const kind = error instanceof PermissionViolationError ? error.operation : error.name
     if (error instanceof PermissionViolationError) claim?.denied(error.subject)
-    const now = performance.now()
+    const now = platform.monotonic()
     if (now - (complaints.get(kind) ?? Number.NEGATIVE_INFINITY) < COMPLAIN_EVERY_MS) return
     complaints.set(kind, now)
     options.logger?.warn({ reason: error.message }, 'NATS cannot be used as it should; trying again')
@@ -158,7 +166,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
           name: options.name,
           ...(options.inboxPrefix && { inboxPrefix: options.inboxPrefix }),
           maxReconnectAttempts: -1,
-          ...steadyReconnect(RECONNECT_WAIT_MS),
+          ...steadyReconnect(RECONNECT_WAIT_MS, platform),
           pingInterval: PING_INTERVAL_MS,
           maxPingOut: 2,
           // A broker that comes up with other users for a moment must not be given up for good.
@@ -169,7 +177,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
         })
       } catch (error) {
         complain(error as Error)
-        await delay(RECONNECT_WAIT_MS)
+        await platform.sleep(RECONNECT_WAIT_MS)
       }
     }
     return undefined
@@ -193,6 +201,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       systemId: deployment.systemId,
       where: `${options.name}, process ${process.pid} on ${hostname()}`,
       store,
+      platform,
       say: (text, replies) => reachable && nc?.publish(subject, text, replies ? { reply } : undefined),
       onRefused(line) {
         problems.set('claim', refused(line))
@@ -334,10 +343,10 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       const connection = await dial()
       if (!connection || closing) return connection?.close()
       nc = connection
-      health = watchBroker(connection, { problems, streamMaxBytes: options.streamMaxBytes })
+      health = watchBroker(connection, { problems, streamMaxBytes: options.streamMaxBytes, platform })
       js = jetstream(health.watched, { timeout: REQUEST_TIMEOUT_MS })
       manager = await jetstreamManager(health.watched, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false })
-      publisher = createPublisher(connection, createInbox(options.inboxPrefix))
+      publisher = createPublisher(connection, createInbox(options.inboxPrefix), platform)
       for (const subject of signalListeners.keys()) subscribe(connection, subject)
       claim?.listen(connection)
       void watch(connection)
@@ -351,9 +360,9 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       claim?.close()
       // Acks and naks of the last moment leave two turns later (see `later`), and a drain lets them out. A broker that
       // stands still never answers it.
-      for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate)
+      for (let turn = 0; turn < 3; turn += 1) await new Promise<void>(platform.setImmediate)
       const drained = connected ? nc?.drain().catch(() => undefined) : undefined
-      if (drained) await Promise.race([drained, delay(DRAIN_MS_MAX, undefined, { ref: false })])
+      if (drained) await atMost(DRAIN_MS_MAX, drained)
       await nc?.close()
       lose()
     },
@@ -362,7 +371,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       if (!connected) return
       nc?.publish(subject)
       // The server does not send it back to this connection.
-      setImmediate(() => signalListeners.get(subject)?.listener())
+      platform.setImmediate(() => signalListeners.get(subject)?.listener())
     },
     onSignal(subject, listener) {
       if (signalListeners.has(subject)) throw new Error(`somebody listens on ${subject} already`)
@@ -375,7 +384,10 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
     },
     async listening() {
       if (!connected || !nc) return
-      await Promise.race([nc.flush().catch(() => undefined), delay(LISTENING_WAIT_MS, undefined, { ref: false })])
+      await atMost(
+        LISTENING_WAIT_MS,
+        nc.flush().catch(() => undefined),
+      )
     },
 
     async stream(name, recorded) {
@@ -395,7 +407,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
       watchDeletion(definition.name)
       const info = await jsm().streams.add({
         name: definition.name,
-        description: markText({ ...deployment, incarnation: randomUUID() }),
+        description: markText({ ...deployment, incarnation: platform.newId() }),
         subjects: [...definition.subjects],
         storage: StorageType.File,
         retention: RetentionPolicy.Limits,
@@ -518,7 +530,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
             for await (const message of fetched) {
               if (stale) continue
               if (stopped) message.nak()
-              else yield toDelivery(message, () => stale)
+              else yield toDelivery(message, settleLater, () => stale)
             }
             if (stale) throw lost
           } finally {
@@ -531,7 +543,7 @@ export function createJetStreamBroker(options: JetStreamOptions): JetStreamBroke
   return broker
 }
 
-function toDelivery(message: JsMsg, stale: () => boolean): Delivery {
+function toDelivery(message: JsMsg, settleLater: (settle: () => unknown) => void, stale: () => boolean): Delivery {
   return {
     subject: message.subject,
     data: message.data,
@@ -551,19 +563,21 @@ function toDelivery(message: JsMsg, stale: () => boolean): Delivery {
  * in the socket. Two turns on the loop has surely polled: the first setImmediate may run before it does. What is settled
  * in one turn leaves in one write.
  */
-let asked: (() => unknown)[] = []
-let waited: (() => unknown)[] = []
+function createSettling({ setImmediate }: Platform) {
+  let asked: (() => unknown)[] = []
+  let waited: (() => unknown)[] = []
 
-function settleLater(settle: () => unknown): void {
-  if (asked.push(settle) === 1 && waited.length === 0) setImmediate(turn)
-}
+  function turn(): void {
+    const due = waited
+    waited = asked
+    asked = []
+    if (waited.length > 0) setImmediate(turn)
+    for (const settle of due) settle()
+  }
 
-function turn(): void {
-  const due = waited
-  waited = asked
-  asked = []
-  if (waited.length > 0) setImmediate(turn)
-  for (const settle of due) settle()
+  return (settle: () => unknown): void => {
+    if (asked.push(settle) === 1 && waited.length === 0) setImmediate(turn)
+  }
 }
 
 const durableConfig = ({ durable, subject }: Subscription): Partial<ConsumerConfig> => ({
@@ -608,7 +622,7 @@ async function orMissing<T>(answer: Promise<T>, missing: number): Promise<T | un
  * Publishes whole batches over one reply subscription. The client's own publish makes a promise, a timer and a reply
  * subject per message; with three messages per order that is the larger part of its cost.
  */
-function createPublisher(nc: NatsConnection, inbox: string) {
+function createPublisher(nc: NatsConnection, inbox: string, { setTimeout, clearTimeout }: Platform) {
   let current: ((index: number, message: Msg) => void) | undefined
   let round = 0
   nc.subscribe(`${inbox}.*.*`, {

@@ -1,11 +1,11 @@
 /** The outbox's part of an order's journey. */
 import type { JourneyStep } from '@checkout/contracts/http.ts'
-import { rfc3339 } from '@checkout/service/clock.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import type { OutboxReads } from './port.ts'
 
 /** Two steps per retained event about the order: written to the outbox, and published to the stream. */
-export function outboxSteps(outbox: OutboxReads, orderId: string): JourneyStep[] {
-  return outbox.about(orderId).flatMap(({ row, publishedAt, streamSeq }) => {
+export async function outboxSteps(outbox: OutboxReads, orderId: string): Promise<JourneyStep[]> {
+  return (await outbox.about(orderId)).flatMap(({ row, publishedAt, streamSeq }) => {
     const { eventId, createdAt, event } = row
     const written: JourneyStep = { step: 'outbox', at: rfc3339(createdAt), eventId, payload: JSON.parse(event) }
     if (publishedAt === undefined || streamSeq === undefined) return [written]

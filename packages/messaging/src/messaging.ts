@@ -3,8 +3,8 @@ import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type StreamDefinition, streams, subscriptions } from '@checkout/contracts/topology.ts'
 import { createAge } from '@checkout/service/age.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import { createLease, type Lease } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
@@ -17,8 +17,9 @@ import { createDuty, type Duty, type DutyOptions } from './duty.ts'
 import type { Handling } from './handling.ts'
 import type { MessagingReads, MessagingTx } from './port.ts'
 import { createRelay } from './relay.ts'
+import { RETENTION_MS, RETIRE_BATCH } from './retention.ts'
 import { createRetries } from './retries.ts'
-import { createUpkeep, RETENTION_MS, RETIRE_BATCH, type Upkeep } from './upkeep.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** How often the age is counted by which something waits for its time; that is how exact such times are. */
 const SCHEDULE_EVERY_MS = 1_000
@@ -28,7 +29,7 @@ export interface MessagingOptions<Tx extends MessagingTx> {
   store: Store<Tx, MessagingReads>
   handling: Handling<Tx>
   broker: Broker
-  clock: Clock
+  platform: Platform
   logger: Logger
   metrics?: Registry
   /** How long outbox rows and inbox ids are kept, ms; ten minutes unless a test says otherwise. */
@@ -41,8 +42,8 @@ export interface MessagingOptions<Tx extends MessagingTx> {
 
 /** A clock for the duties that nobody can set. */
 export interface Schedule {
-  /** ms; never less than it was. */
-  now(): number
+  /** ms; never less than it was. @throws the store's trouble */
+  now(): Promise<number>
 }
 
 export interface Messaging {
@@ -53,7 +54,7 @@ export interface Messaging {
    * The file's age by which attempts are scheduled (see age.ts), counted on for as long as `waits()` says that there is
    * something to attempt. Only for the duties: they run under the lease.
    */
-  schedule(waits: () => boolean): Schedule
+  schedule(waits: () => Promise<boolean>): Schedule
   /** Follows questions of this service to their answers. */
   answers(question: EventType, answers: AnswersOptions['answers']): Answers
   start(): void
@@ -61,10 +62,10 @@ export interface Messaging {
 }
 
 export function createMessaging<Tx extends MessagingTx>(options: MessagingOptions<Tx>): Messaging {
-  const { service, store, broker, clock, logger, metrics } = options
+  const { service, store, broker, platform, logger, metrics } = options
   const { write } = store
   const retentionMs = options.retentionMs ?? RETENTION_MS
-  const lease = createLease({ read: store.read.lease, write, clock })
+  const lease = createLease({ read: store.read.lease, write, platform })
   const counters = metrics && createCounters(metrics, store, broker, lease, () => consumer.unbound())
   // From the start, so that a rate sees the first one.
   for (const { service: reader, subject: type } of subscriptions) {
@@ -75,7 +76,7 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
     service,
     handling: options.handling,
     write,
-    clock,
+    platform,
     logger,
     onHandled: (type: string, result: (typeof handledResults)[number]) => counters?.handled.inc({ type, result }),
   }
@@ -84,40 +85,40 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
   const consumer = createConsumer({ ...shared, broker, onParked: retries.wake })
   const duties: Duty[] = [retries]
   const duty: Messaging['duty'] = (own) => {
-    const made = createDuty({ ...own, lease, clock, logger })
+    const made = createDuty({ ...own, lease, platform, logger })
     duties.push(made)
     return made
   }
 
   const stream: StreamDefinition | undefined = streams.find((s) => s.owner === service)
   if (stream) {
-    const durables = createDurables({ stream, broker, clock, logger })
-    const parts = { stream, outbox: store.read.outbox, write, broker, durables, lease, clock, logger }
+    const durables = createDurables({ stream, broker, platform, logger })
+    const parts = { stream, outbox: store.read.outbox, write, broker, durables, lease, platform, logger }
     const relay = createRelay({ ...parts, onPublished: (rows) => counters?.published.inc(rows) })
-    const upkeep = createUpkeep({ ...parts, relay, retentionMs })
-    duties.push(relay, upkeep)
-    if (metrics) createStreamGauges(metrics, store, upkeep)
+    const watchdog = createWatchdog({ ...parts, relay, retentionMs })
+    duties.push(relay, watchdog)
+    if (metrics) createStreamGauges(metrics, store, watchdog)
     store.onCommit(relay.wake)
   }
   const { ages } = store.read
   const kept: readonly Kept<Tx>[] = [
     { ages: store.read.inbox, forMs: retentionMs, purge: (tx, ageMs, limit) => tx.inbox.purge(ageMs, limit) },
-    { ages: { newest: store.read.outbox.newestAge }, forMs: retentionMs }, // the upkeep's to delete
+    { ages: { newest: store.read.outbox.newestAge }, forMs: retentionMs }, // the retention's to delete
     ...(options.kept ?? []),
   ]
   const stepMs = retentionStep(retentionMs)
-  duty(cleanUp({ kept, stepMs, limit: RETIRE_BATCH, ages, write, lease, clock }))
+  duty(cleanUp({ kept, stepMs, limit: RETIRE_BATCH, ages, write, lease, platform }))
 
   return {
     lease,
     duty,
     schedule(waits) {
-      const age = createAge({ name: 'schedule', read: ages, write, lease, clock })
+      const age = createAge({ name: 'schedule', read: ages, write, lease, platform })
       duty({
         name: 'schedule',
         everyMs: SCHEDULE_EVERY_MS,
         async round() {
-          if (waits()) await age.count()
+          if (await waits()) await age.count()
           return false
         },
       })
@@ -138,14 +139,14 @@ export function createMessaging<Tx extends MessagingTx>(options: MessagingOption
 }
 
 /** Of the stream that the service owns. */
-function createStreamGauges(metrics: Registry, store: Store<MessagingTx, MessagingReads>, upkeep: Upkeep) {
+function createStreamGauges(metrics: Registry, store: Store<MessagingTx, MessagingReads>, watchdog: Watchdog) {
   const registers = [metrics]
   new Gauge({
     name: 'stream_fill_ratio',
     help: 'Share of STREAM_MAX_BYTES that the stream holds; 0 in instances without the lease.',
     registers,
     collect() {
-      this.set(upkeep.fill())
+      this.set(watchdog.fill())
     },
   })
   new Gauge({
@@ -153,9 +154,11 @@ function createStreamGauges(metrics: Registry, store: Store<MessagingTx, Messagi
     help: 'Outbox rows, at most, that a subscription lacks because the stream had to make room.',
     labelNames: ['durable'],
     registers,
-    collect() {
+    async collect() {
+      const spans = await store.read.outbox.arrears.spans()
+      // Not before the read: two scrapes at once would both set what only one has cleared.
       this.reset()
-      for (const { durable, rows } of store.read.outbox.arrears.spans()) this.set({ durable }, rows)
+      for (const { durable, rows } of spans) this.set({ durable }, rows)
     },
   })
 }
@@ -168,22 +171,22 @@ function createCounters(
   unbound: () => number,
 ) {
   const registers = [metrics]
-  const gauge = (name: string, help: string, read: () => number) =>
+  const gauge = (name: string, help: string, read: () => number | Promise<number>) =>
     new Gauge({
       name,
       help,
       registers,
-      collect() {
-        this.set(read())
+      async collect() {
+        this.set(await read())
       },
     })
-  // Read once per scrape: a gauge registered later shows what an earlier one has found.
-  let backlog = { rows: 0, oldestMs: 0 }
-  gauge('outbox_backlog', 'Outbox rows not yet published.', () => {
+  // Read once per scrape: all gauges are asked before the first has answered, so a later one awaits an earlier one's read.
+  let backlog: ReturnType<typeof store.read.outbox.backlog>
+  gauge('outbox_backlog', 'Outbox rows not yet published.', async () => {
     backlog = store.read.outbox.backlog()
-    return backlog.rows
+    return (await backlog).rows
   })
-  const oldestSeconds = () => backlog.oldestMs / 1000
+  const oldestSeconds = async () => (await backlog).oldestMs / 1000
   gauge('outbox_oldest_seconds', 'Age of the oldest outbox row not yet published; 0 = none.', oldestSeconds)
   gauge('nats_connected', '1 while the broker is connected.', () => Number(broker.connected))
   gauge('subscriptions_unbound', 'Subscriptions that nothing is read from just now.', unbound)

@@ -7,8 +7,9 @@
  */
 import type { CloudEvent, EventData, EventType } from '@checkout/contracts/events.ts'
 import { ageNow } from '@checkout/service/age.ts'
-import { type Clock, type NewId, rfc3339 } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import { queries } from '@checkout/service/queries.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
@@ -90,11 +91,8 @@ const publicationFrom = (db: ReturnType<typeof queries>) =>
 const newestPublication = (db: ReturnType<typeof queries>) =>
   db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
 
-export function outboxWrites(
-  writer: Connection,
-  options: { source: string; clock: Clock; newId: NewId },
-): OutboxWrites {
-  const { source, clock, newId } = options
+export function outboxWrites(writer: Connection, options: { source: string; platform: Platform }): OutboxWrites {
+  const { source, platform } = options
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
@@ -163,9 +161,9 @@ export function outboxWrites(
 
   return {
     async append<T extends EventType>(type: T, data: EventData<T>, context: EventContext) {
-      const now = clock.now()
-      const eventId = context.eventId ?? newId()
-      const traceparent = childOf(context.traceparent)
+      const now = platform.now()
+      const eventId = context.eventId ?? platform.newId()
+      const traceparent = childOf(context.traceparent, platform.randomBytes)
       const event: CloudEvent<T> = {
         specversion: '1.0',
         id: eventId,
@@ -197,7 +195,7 @@ export function outboxWrites(
       const batch = publicationOf.get({ id })
       return batch && batch.firstId <= id ? batch.lastSeq : Number.POSITIVE_INFINITY
     },
-    published: async (publication) => void record.run({ ...publication, publishedAt: clock.now() }),
+    published: async (publication) => void record.run({ ...publication, publishedAt: platform.now() }),
     arrears,
     async restart(incarnation) {
       forget.run()
@@ -207,7 +205,7 @@ export function outboxWrites(
     isOf: async (incarnation) => incarnationNow.get()?.now === incarnation,
     purging: async (seq) => void purging.run({ seq }),
     async repeat(rows) {
-      const createdAt = clock.now()
+      const createdAt = platform.now()
       return rows.reduce((_, row) => Number(insert.run({ ...row, createdAt }).lastInsertRowid), 0)
     },
     async retire(upToId, limit) {
@@ -217,7 +215,7 @@ export function outboxWrites(
   }
 }
 
-export function outboxReads(reader: Connection, clock: Clock): OutboxReads {
+export function outboxReads(reader: Connection, platform: Platform): OutboxReads {
   const db = queries(reader)
   const p = sql.placeholder
   const take = db
@@ -301,32 +299,32 @@ export function outboxReads(reader: Connection, clock: Clock): OutboxReads {
     .prepare()
 
   return {
-    take: (after, limit) => take.all({ after, limit }),
-    lastPublication: () => last.get(),
+    take: async (after, limit) => take.all({ after, limit }),
+    lastPublication: async () => last.get(),
     arrears: arrearsReads(reader),
-    oldestSeq() {
+    async oldestSeq() {
       const seq = oldest.get()?.seq
       return seq && Math.max(seq, incarnation.get()?.purgedTo ?? 0)
     },
-    idAt(seq) {
+    async idAt(seq) {
       const batch = publicationAt.get({ seq })
       // From the back: ids have gaps, and a publication is retired from the front, in parts.
       return batch && behindOf.get({ lastId: batch.lastId, rows: batch.lastSeq - seq })?.id
     },
-    incarnation: () => incarnation.get()?.incarnation,
-    newestRetirable: (seq, ageMs, limit) => newestAcknowledged.get({ seq, ageMs, limit }),
-    newestAge: () => newest.get()?.age,
-    backlog() {
+    incarnation: async () => incarnation.get()?.incarnation,
+    newestRetirable: async (seq, ageMs, limit) => newestAcknowledged.get({ seq, ageMs, limit }),
+    newestAge: async () => newest.get()?.age,
+    async backlog() {
       const { newest, oldest, published } = ends.get() ?? { newest: null, oldest: null, published: null }
       if (newest === null || oldest === null) return { rows: 0, oldestMs: 0 }
       const before = Math.max(published ?? 0, oldest - 1)
       const [first] = newest > before ? take.all({ after: before, limit: 1 }) : []
       return {
         rows: Math.max(0, newest - before),
-        oldestMs: first ? Math.max(0, clock.now() - first.createdAt) : 0,
+        oldestMs: first ? Math.max(0, platform.now() - first.createdAt) : 0,
       }
     },
-    about(correlationId) {
+    async about(correlationId) {
       return about.all({ correlationId }).map((row) => {
         const batch = publicationOf.get({ id: row.id })
         if (!batch || batch.firstId > row.id) return { row }

@@ -118,7 +118,7 @@ export function parkedReads(reader: Connection): ParkedReads {
     .limit(p('limit'))
     .prepare()
   return {
-    newest: () => newest.get()?.id ?? undefined,
-    failed: (attempts, upTo, limit) => failed.all({ attempts, upTo, limit }),
+    newest: async () => newest.get()?.id ?? undefined,
+    failed: async (attempts, upTo, limit) => failed.all({ attempts, upTo, limit }),
   }
 }

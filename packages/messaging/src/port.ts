@@ -88,23 +88,23 @@ export interface OutboxWrites {
 
 export interface OutboxReads {
   /** The next rows to publish, in order. */
-  take(after: number, limit: number): OutboxRow[]
+  take(after: number, limit: number): Promise<OutboxRow[]>
   /** The newest recorded publication: everything up to it is in the stream. */
-  lastPublication(): Publication | undefined
+  lastPublication(): Promise<Publication | undefined>
   readonly arrears: ArrearsReads
   /** From this sequence on the stream must have every message: their rows are retained, and we have not purged them. */
-  oldestSeq(): number | undefined
+  oldestSeq(): Promise<number | undefined>
   /** The retained row that was published at a sequence of the stream. */
-  idAt(seq: number): number | undefined
-  incarnation(): string | undefined
+  idAt(seq: number): Promise<number | undefined>
+  incarnation(): Promise<string | undefined>
   /** Of the oldest `limit` publications the newest wholly at or before `seq` that is at least `ageMs` old by the store's age. */
-  newestRetirable(seq: number, ageMs: number, limit: number): Publication | undefined
+  newestRetirable(seq: number, ageMs: number, limit: number): Promise<Publication | undefined>
   /** The store's age at the newest publication. */
-  newestAge(): number | undefined
+  newestAge(): Promise<number | undefined>
   /** How much waits to be published, and since when. Takes as long for a million rows as for one. */
-  backlog(): { rows: number; oldestMs: number }
+  backlog(): Promise<{ rows: number; oldestMs: number }>
   /** The retained events about one order or user, with where in the stream they are. */
-  about(correlationId: string): { row: OutboxRow; publishedAt?: number; streamSeq?: number }[]
+  about(correlationId: string): Promise<{ row: OutboxRow; publishedAt?: number; streamSeq?: number }[]>
 }
 
 /** Outbox ids `fromId…toId`, both included, of which the durable may lack those of its subject. */
@@ -125,9 +125,9 @@ export interface ArrearsWrites {
 
 export interface ArrearsReads {
   /** The oldest of a durable. */
-  first(durable: string): Arrears | undefined
+  first(durable: string): Promise<Arrears | undefined>
   /** How many rows may be missing, by durable. An upper bound: rows of other subjects are counted too. */
-  spans(): { durable: string; rows: number }[]
+  spans(): Promise<{ durable: string; rows: number }[]>
 }
 
 export interface InboxWrites {
@@ -166,9 +166,9 @@ export interface DeadLetterWrites {
 
 export interface DeadLetterReads {
   /** Newest first, before the sequence `before`. */
-  list(before: number, limit: number): DeadLetterRow[]
-  one(id: string): DeadLetterRow | undefined
-  count(): number
+  list(before: number, limit: number): Promise<DeadLetterRow[]>
+  one(id: string): Promise<DeadLetterRow | undefined>
+  count(): Promise<number>
 }
 
 export interface NewParked extends Omit<NewDeadLetter, 'error'> {
@@ -194,9 +194,9 @@ export interface ParkedWrites {
 
 export interface ParkedReads {
   /** The id of the row that failed last; undefined when nothing is parked. */
-  newest(): number | undefined
+  newest(): Promise<number | undefined>
   /** Rows with that many failures and an id up to `upTo`, longest waiting first. */
-  failed(attempts: number, upTo: number, limit: number): ParkedRow[]
+  failed(attempts: number, upTo: number, limit: number): Promise<ParkedRow[]>
 }
 
 /** Nonces by which instances on one store know each other; see claim.ts. */
@@ -206,5 +206,5 @@ export interface ClaimWrites {
 }
 
 export interface ClaimReads {
-  noted(nonce: string): boolean
+  noted(nonce: string): Promise<boolean>
 }

@@ -6,14 +6,14 @@
  * its whole disk. The stream has this one writer, and every publish states the sequence it expects, so any difference
  * shows at once. After a refusal, a reconnect or a change of the stream's incarnation the relay compares the stream
  * with its records (`compare`): it adopts what a crash kept it from recording, or, when anything is not as recorded,
- * makes the stream anew and publishes every retained row again.
+ * makes the stream anew and publishes every retained row again. What it knows, and when it does not, is in `sync.ts`.
  *
  * Runs in the instance that holds the lease; records are fenced by it.
  */
 import { ok } from 'node:assert'
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Clock } from '@checkout/service/clock.ts'
 import type { Lease } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import type { Broker } from './broker.ts'
@@ -21,6 +21,17 @@ import { DELETION_PAUSE_MS, type Durables } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
 import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './port.ts'
 import { createRoom } from './room.ts'
+import {
+  beginComparing,
+  beginPublishing,
+  doubted,
+  endOf,
+  found,
+  type Position,
+  published,
+  type Sync,
+  starting,
+} from './sync.ts'
 
 /** Messages per batch: one answer awaited, one record written for so many. */
 const BATCH = 256
@@ -36,7 +47,7 @@ export interface RelayOptions {
   broker: Broker
   durables: Durables
   lease: Lease
-  clock: Clock
+  platform: Platform
   logger: Logger
   onPublished?: (rows: number) => void
 }
@@ -44,6 +55,11 @@ export interface RelayOptions {
 export interface Relay extends Duty {
   /** Whether the stream was compared with the records since the last reconnect, and nothing was refused since. */
   inSync(): boolean
+  /**
+   * Whether the server still gives out the last message that was published. False also when that was purged meanwhile.
+   * @throws when the broker does not answer
+   */
+  isReadable(): Promise<boolean>
   /** Compares the stream with the records again before the next publish. */
   resync(): void
 }
@@ -51,40 +67,41 @@ export interface Relay extends Duty {
 export const messageId = (row: { id: number; eventId: string }): string => `${row.eventId}.${row.id}`
 
 export function createRelay(options: RelayOptions): Relay {
-  const { stream, outbox, write, broker, durables, lease, clock, logger } = options
+  const { stream, outbox, write, broker, durables, lease, platform, logger } = options
   const room = createRoom(options)
   const fence = () => write((tx) => tx.lease.assertHeld())
-  /** What is in the stream; undefined when that has to be found out. */
-  let position: { id: number; seq: number } | undefined
-  /** Whether the stream was given the limits that are configured now. */
-  let limited = false
-  /** Grows whenever the position is doubted, so that what was under way then does not restore it. */
-  let doubts = 0
+  let sync = starting()
+  /** Whether the stream of this name was somebody else's: if it is not there, it was deleted just now. */
+  let foreignSeen = false
 
-  const duty = createDuty({ name: `relay ${stream.name}`, everyMs: POLL_MS, round, lease, clock, logger })
-  const forget = () => {
-    position = undefined
-    doubts += 1
+  const duty = createDuty({ name: `relay ${stream.name}`, everyMs: POLL_MS, round, lease, platform, logger })
+  const doubt = () => {
+    sync = doubted(sync)
+  }
+  /** Ends what began in `from`, unless that was doubted meanwhile. */
+  const settle = (from: Sync, to: Sync) => {
+    if (sync === from) sync = to
   }
   broker.onConnection((connected) => {
-    forget()
+    doubt()
     if (connected) duty.wake()
   })
-  lease.onAcquired(forget)
+  lease.onAcquired(doubt)
 
   async function round(signal: AbortSignal): Promise<boolean> {
     if (!broker.connected) return false
-    if (!position) await locate(signal)
-    const after = position
+    if (!endOf(sync)) await locate(signal)
+    const before = sync
+    const after = endOf(before)
     if (!after) return false
-    const waiting = outbox.take(after.id, BATCH)
+    const waiting = await outbox.take(after.id, BATCH)
     if (waiting.length === 0) return false
     try {
       const rows = await room.admit(waiting, after.seq)
-      if (rows.length === 0) await clock.sleep(FULL_WAIT_MS, signal)
-      else if (position === after) await publish(rows, after)
+      if (rows.length === 0) await platform.sleep(FULL_WAIT_MS, signal)
+      else if (sync === before) await publish(rows)
     } catch (error) {
-      forget()
+      doubt()
       // Looked at now, not only next time: the upkeep works only while the position is known.
       await locate(signal)
       throw error
@@ -93,14 +110,20 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   async function locate(signal: AbortSignal): Promise<void> {
-    const before = doubts
-    const found = await compare(signal)
-    if (doubts === before) position = found
+    const comparing = beginComparing(sync)
+    sync = comparing
+    let position: Position | undefined
+    try {
+      position = await compare(comparing.from === 'starting', signal)
+    } finally {
+      settle(comparing, found(comparing, position))
+    }
   }
 
-  async function publish(rows: readonly OutboxRow[], after: { id: number; seq: number }): Promise<void> {
-    const before = doubts
-    ok((rows[0]?.id ?? 0) > after.id, `row ${rows[0]?.id} would be published again behind row ${after.id}`)
+  async function publish(rows: readonly OutboxRow[]): Promise<void> {
+    const publishing = beginPublishing(sync, rows[0]?.id ?? 0)
+    sync = publishing
+    const { seq } = publishing.position
     await broker.publish(
       stream.name,
       rows.map((row) => ({
@@ -109,18 +132,17 @@ export function createRelay(options: RelayOptions): Relay {
         payload: row.event,
         traceparent: row.traceparent ?? undefined,
       })),
-      after.seq,
+      seq,
     )
     // Every answer was checked against its own place (`check` in jetstream.ts): the batch is in the stream as a whole.
-    const reached = await record(rows, after.seq)
-    if (doubts === before) position = reached
+    settle(publishing, published(publishing, await record(rows, seq)))
     options.onPublished?.(rows.length)
   }
 
-  async function record(rows: readonly OutboxRow[], lastSeq: number): Promise<typeof position> {
+  async function record(rows: readonly OutboxRow[], lastSeq: number): Promise<Position> {
     const first = rows[0]
     const last = rows.at(-1)
-    if (!first || !last) return undefined
+    ok(first && last, 'a publication of no rows')
     const publication: Publication = {
       firstId: first.id,
       lastId: last.id,
@@ -136,43 +158,47 @@ export function createRelay(options: RelayOptions): Relay {
     return { id: publication.lastId, seq: publication.lastSeq }
   }
 
-  /** Finds out what is in the stream, making it anew when it is not what was published. */
-  async function compare(signal: AbortSignal): Promise<typeof position> {
-    const state = await broker.stream(stream.name, outbox.incarnation())
+  /**
+   * Finds out what is in the stream, making it anew when it is not what was published.
+   * @param first whether the stream has to be given the limits that are configured now
+   */
+  async function compare(first: boolean, signal: AbortSignal): Promise<Position | undefined> {
+    const state = await broker.stream(stream.name, await outbox.incarnation())
     // Looked at again with every poll: it may go away.
-    if (state === 'foreign') return undefined
-    if (!state) return rebuild('it does not exist', signal)
-    const known = outbox.incarnation() === state.incarnation
-    if (!known) {
-      // Empty: made by a relay that died before it recorded that, or before its first publish.
-      if (state.lastSeq > 0) return rebuild('it is not the one that was published to', signal)
-      return begin(state.incarnation)
+    if (state === 'foreign') {
+      foreignSeen = true
+      return undefined
     }
-    if (!limited) await broker.updateStream(stream)
-    limited = true
-    const recorded = outbox.lastPublication()
+    if (!state) return rebuild('it does not exist', signal)
+    const known = (await outbox.incarnation()) === state.incarnation
+    if (!known && state.lastSeq > 0) return rebuild('it is not the one that was published to', signal)
+    if (first) await broker.updateStream(stream)
+    // Empty: made by a relay that died before it recorded that, or before its first publish.
+    if (!known) return begin(state.incarnation)
+    const recorded = await outbox.lastPublication()
     const from = { id: recorded?.lastId ?? 0, seq: recorded?.lastSeq ?? 0 }
-    if (recorded) {
-      const there = await broker.messageId(stream.name, recorded.lastSeq)
-      if (there !== messageId({ id: recorded.lastId, eventId: recorded.lastEventId })) {
-        return rebuild(`its message ${recorded.lastSeq} is not the one published there`, signal)
-      }
+    if (recorded && !(await isThere(recorded))) {
+      return rebuild(`its message ${recorded.lastSeq} is not the one published there`, signal)
     }
     // Purged by somebody, or by a late purge of the life before: the durables count as read what nobody has read.
-    if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) return rebuild('its oldest messages are gone', signal)
+    if (state.firstSeq > ((await outbox.oldestSeq()) ?? state.firstSeq))
+      return rebuild('its oldest messages are gone', signal)
     await durables.mend(await durables.states(), state.lastSeq, fence)
     if (state.lastSeq === from.seq) return from
     return (await adopt(from, state.lastSeq)) ?? rebuild('its newest messages are not from this outbox', signal)
   }
+
+  const isThere = async ({ lastId, lastEventId, lastSeq }: Publication) =>
+    (await broker.messageId(stream.name, lastSeq)) === messageId({ id: lastId, eventId: lastEventId })
 
   /**
    * Records what is in the stream beyond the records: a crash fell between publish and record. That is at most one
    * batch, and each of its messages is looked at: when a stranger wrote to the stream, some of a pipelined batch may
    * have been refused and later ones, whose expected sequence had become true, taken.
    */
-  async function adopt(from: { id: number; seq: number }, lastSeq: number): Promise<typeof position> {
+  async function adopt(from: Position, lastSeq: number): Promise<Position | undefined> {
     const count = lastSeq - from.seq
-    const rows = count > 0 && count <= BATCH ? outbox.take(from.id, count) : []
+    const rows = count > 0 && count <= BATCH ? await outbox.take(from.id, count) : []
     if (rows.length === 0 || rows.length !== count) return undefined
     const stored = await Promise.all(rows.map((_, i) => broker.messageId(stream.name, from.seq + 1 + i)))
     if (rows.some((row, i) => stored[i] !== messageId(row))) return undefined
@@ -181,17 +207,18 @@ export function createRelay(options: RelayOptions): Relay {
     return reached
   }
 
-  async function rebuild(why: string, signal: AbortSignal): Promise<typeof position> {
+  async function rebuild(why: string, signal: AbortSignal): Promise<Position | undefined> {
     logger.info({ stream: stream.name, why }, 'making the stream anew; everything retained is published again')
     await write((tx) => tx.lease.assertHeld())
     await broker.deleteStream(stream.name)
-    if (outbox.incarnation() !== undefined) await clock.sleep(DELETION_PAUSE_MS, signal)
+    if (foreignSeen || (await outbox.incarnation()) !== undefined) await platform.sleep(DELETION_PAUSE_MS, signal)
     if (signal.aborted) return undefined
     const state = await broker.createStream(stream)
+    foreignSeen = false
     return begin(state.incarnation)
   }
 
-  async function begin(incarnation: string): Promise<typeof position> {
+  async function begin(incarnation: string): Promise<Position> {
     await write(async (tx) => {
       await tx.lease.assertHeld()
       await tx.outbox.restart(incarnation)
@@ -202,9 +229,13 @@ export function createRelay(options: RelayOptions): Relay {
 
   return {
     ...duty,
-    inSync: () => position !== undefined && broker.connected,
+    inSync: () => endOf(sync) !== undefined && broker.connected,
+    async isReadable() {
+      const recorded = await outbox.lastPublication()
+      return !recorded || isThere(recorded)
+    },
     resync() {
-      forget()
+      doubt()
       duty.wake()
     },
   }

@@ -5,8 +5,9 @@
  * Pauses are measured by this process's monotonic clock: it notes which row was the newest one at which moment, and a
  * row is due when it was there for long enough. So no stored time is compared, and whoever takes over waits once more.
  */
-import type { Clock } from '@checkout/service/clock.ts'
+
 import { type Lease, LeaseLost } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import { isStorageError } from '@checkout/service/storage-error.ts'
 import type { Logger } from 'pino'
@@ -32,7 +33,7 @@ export interface RetriesOptions<Tx extends ConsumerTx> {
   parked: ParkedReads
   write: <T>(work: Work<Tx & { lease: LeaseWrites }, T>) => Promise<T>
   lease: Lease
-  clock: Clock
+  platform: Platform
   logger: Logger
   /** The first pause, ms; 50 unless a test says otherwise. */
   retryMs?: number
@@ -40,31 +41,31 @@ export interface RetriesOptions<Tx extends ConsumerTx> {
 }
 
 export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>): Duty {
-  const { handling, parked, write, lease, clock, logger, retryMs = RETRY_MS } = options
+  const { handling, parked, write, lease, platform, logger, retryMs = RETRY_MS } = options
   /** The newest row's id at moments of the monotonic clock, oldest first: as long as the longest pause needs them. */
   let seen: { id: number; at: number }[] = []
 
   const pauseAfter = (attempts: number) => Math.min(retryMs * 2 ** (attempts - 1), retryMs * LONGEST)
 
   async function round(signal: AbortSignal): Promise<boolean> {
-    const newest = parked.newest()
+    const newest = await parked.newest()
     if (newest === undefined) {
       seen = []
       return false
     }
-    const now = clock.monotonic()
+    const now = platform.monotonic()
     if (newest !== seen.at(-1)?.id) seen.push({ id: newest, at: now })
-    const rows = due(now)
+    const rows = await due(now)
     await Promise.all(rows.map(retry))
-    if (rows.length < BATCH) await clock.sleep(Math.min(LOOK_EVERY_MS, retryMs), signal)
+    if (rows.length < BATCH) await platform.sleep(Math.min(LOOK_EVERY_MS, retryMs), signal)
     return true
   }
 
-  function due(now: number): ParkedRow[] {
+  async function due(now: number): Promise<ParkedRow[]> {
     const rows: ParkedRow[] = []
     for (let attempts = 1; attempts < MAX_ATTEMPTS; attempts += 1) {
       const upTo = seen.findLast(({ at }) => at <= now - pauseAfter(attempts))?.id
-      if (upTo !== undefined) rows.push(...parked.failed(attempts, upTo, BATCH))
+      if (upTo !== undefined) rows.push(...(await parked.failed(attempts, upTo, BATCH)))
     }
     const old = seen.findLastIndex(({ at }) => at <= now - pauseAfter(MAX_ATTEMPTS))
     if (old > 0) seen = seen.slice(old)
@@ -103,5 +104,5 @@ export function createRetries<Tx extends ConsumerTx>(options: RetriesOptions<Tx>
     else logger.debug(about, 'a handler failed again')
   }
 
-  return createDuty({ name: 'retries', everyMs: POLL_MS, round, lease, clock, logger })
+  return createDuty({ name: 'retries', everyMs: POLL_MS, round, lease, platform, logger })
 }

@@ -8,7 +8,7 @@
  * acknowledgement floor over what is purged: afterwards nobody could tell what was read.
  */
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Clock } from '@checkout/service/clock.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { LeaseWrites, Work } from '@checkout/service/port.ts'
 import type { Logger } from 'pino'
 import type { Broker, StreamState } from './broker.ts'
@@ -31,13 +31,13 @@ export interface RoomOptions {
   write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
   broker: Broker
   durables: Durables
-  clock: Clock
+  platform: Platform
   logger: Logger
 }
 
 export type Room = ReturnType<typeof createRoom>
 
-export function createRoom({ stream, outbox, write, broker, durables, clock, logger }: RoomOptions) {
+export function createRoom({ stream, outbox, write, broker, durables, platform, logger }: RoomOptions) {
   /** What the stream holds when its last sequence is `seq`, bytes; estimated upwards since it was last asked. */
   let known: { seq: number; bytes: number; maxBytes: number } | undefined
   let shortSince: number | undefined
@@ -68,9 +68,9 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
   /** @throws when it is not as recorded: its durables then say nothing about what was read. */
   async function existing(): Promise<StreamState> {
     const state = await broker.stream(stream.name)
-    if (!state || state === 'foreign' || state.incarnation !== outbox.incarnation())
+    if (!state || state === 'foreign' || state.incarnation !== (await outbox.incarnation()))
       throw new Error('the stream is not the one published to')
-    if (state.firstSeq > (outbox.oldestSeq() ?? state.firstSeq)) throw new Error('its oldest messages are gone')
+    if (state.firstSeq > ((await outbox.oldestSeq()) ?? state.firstSeq)) throw new Error('its oldest messages are gone')
     return state
   }
 
@@ -82,7 +82,7 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
     const { firstSeq, lastSeq, bytes, maxBytes } = before
     const average = bytes / Math.max(1, lastSeq - firstSeq + 1)
     // The last recorded message stays: the relay recognises its stream by it.
-    const newest = outbox.lastPublication()?.lastSeq ?? firstSeq
+    const newest = (await outbox.lastPublication())?.lastSeq ?? firstSeq
     const target = Math.min(firstSeq + Math.ceil((bytes + needed - maxBytes * LEFT) / average), newest)
     const readers = durables.subscriptions.map(({ durable }, i) => {
       const state = states[i]
@@ -93,8 +93,8 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
 
     let upTo = Math.min(target, ...readers.filter(({ durable }) => !givenUp.has(durable)).map(({ unread }) => unread))
     if ((upTo - firstSeq) * average < Math.min(maxBytes * WORTH, (target - firstSeq) * average)) {
-      shortSince ??= clock.monotonic()
-      if (clock.monotonic() - shortSince < PATIENCE_MS) return
+      shortSince ??= platform.monotonic()
+      if (platform.monotonic() - shortSince < PATIENCE_MS) return
       for (const { durable, unread } of readers) if (unread < target) givenUp.add(durable)
       upTo = target
     }
@@ -109,15 +109,16 @@ export function createRoom({ stream, outbox, write, broker, durables, clock, log
     upTo: number,
   ): Promise<void> {
     const behind = readers.filter(({ unread }) => unread < upTo)
-    const toId = outbox.idAt(upTo - 1)
+    const toId = await outbox.idAt(upTo - 1)
     // A row that is retired already was acknowledged by all.
-    const oldestId = outbox.take(0, 1)[0]?.id ?? 0
-    const inArrears = new Set(outbox.arrears.spans().map(({ durable }) => durable))
+    const oldestId = (await outbox.take(0, 1))[0]?.id ?? 0
+    const fromIds = await Promise.all(behind.map(async ({ unread }) => (await outbox.idAt(unread)) ?? oldestId))
+    const inArrears = new Set((await outbox.arrears.spans()).map(({ durable }) => durable))
     await write(async (tx) => {
       await tx.lease.assertHeld()
       if (!(await tx.outbox.isOf(incarnation))) throw new Error('the stream was made anew meanwhile')
-      for (const { durable, unread } of behind) {
-        if (toId !== undefined) await tx.outbox.arrears.note({ durable, fromId: outbox.idAt(unread) ?? oldestId, toId })
+      for (const [i, { durable }] of behind.entries()) {
+        if (toId !== undefined) await tx.outbox.arrears.note({ durable, fromId: fromIds[i] ?? oldestId, toId })
       }
       await tx.outbox.purging(upTo)
     })

@@ -2,13 +2,13 @@
 import { inboxPrefix } from '@checkout/contracts/nats-permissions.ts'
 import type { Part, ServiceName } from '@checkout/contracts/services.ts'
 import type { App } from '@checkout/service/app.ts'
-import { type Clock, type NewId, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import { type Deployment, requireDeployment } from '@checkout/service/deployment.ts'
 import type { DocsOptions } from '@checkout/service/docs.ts'
 import { buildHttp } from '@checkout/service/http.ts'
 import { type Closer, runService } from '@checkout/service/lifecycle.ts'
 import { createLogger, type Logger } from '@checkout/service/logging.ts'
 import { createMetrics } from '@checkout/service/metrics.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import type { DeploymentWrites, Store } from '@checkout/service/port.ts'
 import type { StoreOptions } from '@checkout/service/store.ts'
 import type { Registry } from 'prom-client'
@@ -25,8 +25,7 @@ export interface ServiceBase<S> {
   readonly service: ServiceName
   readonly instance: number
   readonly version: string
-  readonly clock: Clock
-  readonly newId: NewId
+  readonly platform: Platform
   readonly logger: Logger
   readonly metrics: Registry
   readonly store: S
@@ -59,14 +58,14 @@ export async function createBase<Tx extends MessagingTx & { deployment: Deployme
 ): Promise<ServiceBase<Store<Tx, R>>> {
   const instance = config.INSTANCE
   const logger = createLogger({ name: service, instance, level: config.LOG_LEVEL })
-  const store = open({ dataDir: config.DATA_DIR, clock: systemClock, newId: uuidv7 })
-  const deployment = await requireDeployment(store, config)
+  const platform = createPlatform()
+  const store = open({ dataDir: config.DATA_DIR, platform })
+  const deployment = await requireDeployment(store, config, platform)
   return {
     service,
     instance,
     version,
-    clock: systemClock,
-    newId: uuidv7,
+    platform,
     logger,
     metrics: createMetrics(),
     store,
@@ -76,6 +75,7 @@ export async function createBase<Tx extends MessagingTx & { deployment: Deployme
       name: `${service}-${instance}`,
       inboxPrefix: inboxPrefix(service),
       streamMaxBytes: config.STREAM_MAX_BYTES,
+      platform,
       deployment,
       claim: { service, store },
       logger,
@@ -90,6 +90,7 @@ export async function createBase<Tx extends MessagingTx & { deployment: Deployme
 export interface ServiceAppDeps {
   readonly broker: Pick<Broker, 'connected' | 'problem'>
   readonly deployment: Deployment
+  readonly platform: Platform
   readonly logger: Logger
   readonly metrics: Registry
   readonly instance: number
@@ -108,8 +109,19 @@ export async function buildServiceApp<Tx extends MessagingTx>(
     docs: Pick<DocsOptions, 'description'>
   },
 ): Promise<App> {
-  const { store, broker, logger, metrics, version, rateLimitPerMinute, proxiesInFront = 0, allowedHosts = [] } = deps
+  const {
+    store,
+    broker,
+    platform,
+    logger,
+    metrics,
+    version,
+    rateLimitPerMinute,
+    proxiesInFront = 0,
+    allowedHosts = [],
+  } = deps
   const app = await buildHttp({
+    platform,
     logger,
     metrics,
     rateLimits: { perMinute: rateLimitPerMinute, proxiesInFront },

@@ -1,7 +1,7 @@
 /** The messaging's tables on SQLite. */
 import { ageMigrations, ageReads, ageWrites } from '@checkout/service/age.ts'
-import type { Clock, NewId } from '@checkout/service/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
+import type { Platform } from '@checkout/service/platform.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { arrearsMigrations } from './arrears.ts'
 import { claimMigrations, claimReads, claimWrites } from './claim.ts'
@@ -23,27 +23,25 @@ export const messagingMigrations: readonly Migration[] = [
 ]
 
 /** @param source the CloudEvents source of what this service publishes, such as /orders-service */
-export function messagingWrites(
-  writer: Connection,
-  options: { source: string; clock: Clock; newId: NewId },
-): MessagingTx {
+export function messagingWrites(writer: Connection, options: { source: string; platform: Platform }): MessagingTx {
+  const { platform } = options
   return {
-    lease: leaseWrites(writer, options.newId()),
+    lease: leaseWrites(writer, platform.newId()),
     outbox: outboxWrites(writer, options),
     ages: ageWrites(writer),
     inbox: inboxWrites(writer),
-    deadLetters: deadLetterWrites(writer, options),
+    deadLetters: deadLetterWrites(writer, platform),
     parked: parkedWrites(writer),
     claim: claimWrites(writer),
   }
 }
 
-export function messagingReads(reader: Connection, clock: Clock): MessagingReads {
+export function messagingReads(reader: Connection, platform: Platform): MessagingReads {
   return {
     lease: leaseReads(reader),
     ages: ageReads(reader),
     inbox: inboxReads(reader),
-    outbox: outboxReads(reader, clock),
+    outbox: outboxReads(reader, platform),
     deadLetters: deadLetterReads(reader),
     parked: parkedReads(reader),
     claim: claimReads(reader),

@@ -3,6 +3,8 @@
  * over a pull. A clock set back by an hour would stop either for that hour. What is here keeps both from it.
  */
 
+import type { Platform } from '@checkout/service/platform.ts'
+
 const LOOK_EVERY_MS = 1_000
 /** Less is the ordinary slewing of a clock, or a timer that came late. */
 const STEP_MS = 500
@@ -15,12 +17,12 @@ interface Candidate {
  * Options for the client's `connect`: attempts to reconnect are at least `waitMs` apart, measured by the monotonic clock
  * alone. The client asks first how long to wait since its `lastConnect` (never), then where to and in how long.
  */
-export function steadyReconnect<Server extends Candidate>(waitMs: number) {
+export function steadyReconnect<Server extends Candidate>(waitMs: number, { monotonic }: Platform) {
   let next = 0
   return {
     reconnectDelayHandler: () => Number.NEGATIVE_INFINITY,
     reconnectToServer([server]: readonly Server[]) {
-      const now = performance.now()
+      const now = monotonic()
       const delay = Math.max(0, Math.ceil(next - now))
       next = now + delay + waitMs
       return { server: server as Server, delay }
@@ -35,9 +37,9 @@ export interface ClockSteps {
 }
 
 /** Notices within about a second that the wall clock was set, forward or back. */
-export function watchClock(): ClockSteps {
+export function watchClock({ now: wall, monotonic, setInterval, clearTimeout }: Platform): ClockSteps {
   const listeners = new Set<() => void>()
-  const difference = () => Date.now() - performance.now()
+  const difference = () => wall() - monotonic()
   let seen = difference()
   const timer = setInterval(() => {
     const now = difference()
@@ -49,6 +51,6 @@ export function watchClock(): ClockSteps {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    close: () => clearInterval(timer),
+    close: () => clearTimeout(timer),
   }
 }

@@ -38,7 +38,10 @@ function scene() {
             ? world.failed
             : world.succeeded,
     },
-    outbox: { incarnation: () => world.recorded, arrears: { first: () => world.arrears, spans: () => [] } },
+    outbox: {
+      incarnation: async () => world.recorded,
+      arrears: { first: async () => world.arrears, spans: async () => [] },
+    },
   })
   const look = (change: Partial<typeof world> = {}) => {
     Object.assign(world, change)

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
@@ -24,6 +24,8 @@ import {
 } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(600_000)
 
@@ -50,7 +52,7 @@ interface PublisherOptions {
   owner?: ServiceName
   wrap?: (broker: Broker) => Broker
   retentionMs?: number
-  clock?: Clock
+  platform?: Platform
 }
 
 interface Setting extends Stage {
@@ -76,15 +78,15 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
       ...stage,
       raw: await connectRaw(stage),
       publisher: undefined as never,
-      async startPublisher({ owner = 'orders-service', clock = systemClock, ...options } = {}) {
-        const store = openPublisherStore(stage.dir, clock)
+      async startPublisher({ owner = 'orders-service', platform = machine, ...options } = {}) {
+        const store = openPublisherStore(stage.dir, platform)
         s.publisher = await startLife({
           service: owner,
           url,
           store,
           handlers: {},
           streamMaxBytes: STREAM_MAX_BYTES,
-          clock,
+          platform,
           ...options,
         })
         stage.atEnd(s.publisher.stop)
@@ -103,7 +105,7 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
       },
       async emit(type, orderIds) {
         const { store } = s.publisher
-        const extra = { transactionId: uuidv7(), reason: 'insufficient_funds' as const }
+        const extra = { transactionId: machine.newId(), reason: 'insufficient_funds' as const }
         await store.write(async (tx) => {
           for (const id of orderIds) await tx.outbox.append(type, { ...orderData(id), ...extra }, { correlationId: id })
         })
@@ -134,7 +136,7 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
   })
 }
 
-const ids = (count: number) => Array.from({ length: count }, uuidv7)
+const ids = (count: number) => Array.from({ length: count }, machine.newId)
 
 /** As many orders as fill the stream several times, each created and paid, with nobody to read the second. */
 async function fillWithoutLetters(s: Setting): Promise<string[]> {
@@ -200,7 +202,7 @@ t.test('a subscription that is slow: it gets everything, and the others do not w
             stop: () => pull.stop(),
             async *[Symbol.asyncIterator]() {
               for await (const delivery of pull) {
-                if (!fast) await systemClock.sleep(20)
+                if (!fast) await machine.sleep(20)
                 handed += 1
                 yield delivery
               }
@@ -225,7 +227,9 @@ t.test(
       const [paid, failed] = [ids(MANY), ids(MANY)]
       await s.emit('payments.succeeded.v1', paid)
       await s.emit('payments.failed.v1', failed)
-      await eventually(() => s.publisher.store.read.outbox.backlog().rows === 0, { what: 'all is published' })
+      await eventually(async () => (await s.publisher.store.read.outbox.backlog()).rows === 0, {
+        what: 'all is published',
+      })
       await s.reader('orders-service')
       await s.gets('orders-service', [...paid, ...failed])
       await settled(s)
@@ -313,7 +317,9 @@ t.test('somebody else purges the stream while a subscription is in arrears: that
     await s.startPublisher({ retentionMs: 1 })
     await s.reader('payments-service')
     const orderIds = await fillWithoutLetters(s)
-    await eventually(() => s.publisher.store.read.outbox.backlog().rows === 0, { what: 'all is published' })
+    await eventually(async () => (await s.publisher.store.read.outbox.backlog()).rows === 0, {
+      what: 'all is published',
+    })
     await s.raw.jsm.streams.purge('ORDERS', { keep: 1 })
     await eventually(() => s.publisher.logs.some(({ why }) => why === 'its oldest messages are gone'), {
       what: 'the purge is noticed',

@@ -1,4 +1,5 @@
 /** A broker that is connected and yet of no use: what is said about it, and that it is taken back when it is mended. */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,12 +11,15 @@ import { streams } from '@checkout/contracts/topology.ts'
 import { createGuard } from '@checkout/processes/guard.ts'
 import { createManagedProcess, freshLog } from '@checkout/processes/managed-process.ts'
 import { reservePorts, untilListening } from '@checkout/processes/ports.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { natsServerProgram } from '@checkout/testkit/nats.ts'
 import t, { type Test } from 'tap'
 import { createJetStreamBroker } from '../src/jetstream.ts'
 import { recordingLogger } from './support/life.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(120_000)
 
@@ -71,7 +75,14 @@ async function startServer(t: Test, conf: string) {
 async function connectTo(t: Test, port: number, { streamMaxBytes = 1024 ** 2, user = '' } = {}) {
   const { logger, logs } = recordingLogger()
   const url = `nats://${user}127.0.0.1:${port}`
-  const broker = createJetStreamBroker({ url, name: 'test', streamMaxBytes, deployment: TEST_SYSTEM, logger })
+  const broker = createJetStreamBroker({
+    url,
+    name: 'test',
+    streamMaxBytes,
+    platform: machine,
+    deployment: TEST_SYSTEM,
+    logger,
+  })
   t.teardown(broker.close)
   await broker.connect()
   return {

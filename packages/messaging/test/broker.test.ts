@@ -1,6 +1,6 @@
 /** The connection to a broker that stands still or is not there, and what waits on the way of events. */
 
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
@@ -10,6 +10,8 @@ import { onEachDelivery } from './delivery-suite.ts'
 import { openPublisherStore, query, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -29,7 +31,7 @@ t.test('a broker that stands still is noticed; when it goes on, so does everythi
     const emit = (count: number) =>
       Promise.all(
         Array.from({ length: count }, () => {
-          const orderId = uuidv7()
+          const orderId = machine.newId()
           return publisher.store.write((tx) =>
             tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
           )
@@ -63,12 +65,12 @@ t.test('backlogsEmpty: not while anything waits in the outbox or at a durable of
     const { outbox } = publisher.store.read
     const empty = () => publisher.messaging.backlogsEmpty(['orders.created.v1'])
     await eventually(empty, { what: 'nothing to do' })
-    const orderId = uuidv7()
+    const orderId = machine.newId()
     await publisher.store.write((tx) =>
       tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
     )
     t.equal(await empty(), false, 'it waits in the outbox')
-    await eventually(() => outbox.backlog().rows === 0, { what: 'published' })
+    await eventually(async () => (await outbox.backlog()).rows === 0, { what: 'published' })
     t.equal(await empty(), false, 'it waits at the durable')
     t.equal(await publisher.messaging.backlogsEmpty(['orders.paid.v1']), true, 'which is not on the way of others')
 
@@ -101,6 +103,7 @@ t.test('close while the broker was never there: connect gives up, nothing is lef
       url: nats.url,
       name: 'early',
       streamMaxBytes: 2 ** 20,
+      platform: machine,
       deployment: TEST_SYSTEM,
     })
     let ended = false

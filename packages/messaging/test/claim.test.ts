@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { claimSubject } from '@checkout/contracts/topology.ts'
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { startNats } from '@checkout/testkit/nats.ts'
 import { everythingAt } from '@checkout/testkit/streams.ts'
@@ -14,6 +15,8 @@ import { type ClaimOptions, createClaim } from '../src/claim.ts'
 import { type Life, openPublisherStore, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -25,13 +28,14 @@ const publisher = async (stage: Stage, dir = stage.dir, url = stage.nats.url) =>
     append: (count: number) =>
       Promise.all(
         Array.from({ length: count }, () => {
-          const orderId = uuidv7()
+          const orderId = machine.newId()
           return life.store.write((tx) =>
             tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
           )
         }),
       ),
-    published: () => eventually(() => life.store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    published: () =>
+      eventually(async () => (await life.store.read.outbox.backlog()).rows === 0, { what: 'all published' }),
   }
 }
 
@@ -221,24 +225,39 @@ function table() {
   const queue: (() => void)[] = []
   const sit = (file: Set<string>, own: Partial<ClaimOptions> = {}) => {
     const refused: string[] = []
+    let reading: Promise<void> | undefined
     const index = seats.length
     const claim = createClaim({
       systemId: 'test',
       where: `seat ${index}`,
       store: {
         write: (work) => work({ claim: { note: async (nonce) => void file.add(nonce) } }),
-        read: { claim: { noted: (nonce) => file.has(nonce) } },
+        read: { claim: { noted: (nonce) => (reading ?? Promise.resolve()).then(() => file.has(nonce)) } },
       },
       say: (text) => {
         for (const [i, other] of seats.entries()) if (i !== index) queue.push(() => other.claim.hear(text))
       },
+      platform: machine,
       onRefused: (line) => void refused.push(line),
       ...own,
     })
     seats.push({ claim, refused })
-    return { claim, refused }
+    /** What is read of the file from now on is answered when that is called. */
+    const delayReads = () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      reading = promise
+      return resolve
+    }
+    return { claim, refused, delayReads }
   }
-  return { sit, queue }
+  /** Everything that was said is heard. */
+  const deliver = async () => {
+    while (queue.length > 0) {
+      queue.shift()?.()
+      await new Promise(setImmediate)
+    }
+  }
+  return { sit, queue, deliver }
 }
 
 t.test('any order in which two questions and their answers cross: never both', async (t) => {
@@ -248,11 +267,72 @@ t.test('any order in which two questions and their answers cross: never both', a
     const asked = [one.claim.ask(), two.claim.ask()]
     await new Promise(setImmediate)
     // The connection of each keeps its order; between the two, any.
-    while (queue.length > 0) queue.splice(Math.floor(Math.random() * queue.length), 1)[0]?.()
+    while (queue.length > 0) {
+      queue.splice(Math.floor(Math.random() * queue.length), 1)[0]?.()
+      // A judgement may come before or after what is heard next.
+      if (Math.random() < 0.5 || queue.length === 0) await new Promise(setImmediate)
+    }
     const cleared = [one, two].filter(({ refused }) => refused.length === 0)
     if (cleared.length > 1) t.fail('both')
     for (const { claim } of [one, two]) claim.close()
     await Promise.all(asked)
   }
   t.pass('200 orders')
+})
+
+t.test('while the file is read: who is closed refuses nothing any more, and says nothing', async (t) => {
+  const { sit, queue, deliver } = table()
+  const [one, two] = [sit(new Set([randomUUID()])), sit(new Set())]
+  const arrive = one.delayReads()
+  const asked = two.claim.ask()
+  await new Promise(setImmediate)
+  await deliver()
+  one.claim.close()
+  arrive()
+  await new Promise(setImmediate)
+  t.strictSame([queue.length, one.refused], [0, []])
+  two.claim.close()
+  await asked
+})
+
+t.test('while the file is read: who is refused meanwhile refuses nobody else', async (t) => {
+  // Which one gives way is chance.
+  for (let round = 0; round < 20; round += 1) {
+    const { sit, deliver } = table()
+    const [one, two] = [sit(new Set([randomUUID()])), sit(new Set())]
+    const arrive = one.delayReads()
+    const asked = [one.claim.ask(), two.claim.ask()]
+    await new Promise(setImmediate)
+    await deliver() // two has judged, one has not
+    arrive()
+    await new Promise(setImmediate)
+    await deliver()
+    t.equal(one.refused.length + two.refused.length, 1)
+    for (const { claim } of [one, two]) claim.close()
+    await Promise.all(asked)
+  }
+})
+
+t.test('however long the file is read, the one that was cleared first goes on', async (t) => {
+  const { sit, queue, deliver } = table()
+  const [first, second] = [sit(new Set()), sit(new Set([randomUUID()]))]
+  for (const { claim } of [first, second]) {
+    const asked = claim.ask()
+    await new Promise(setImmediate)
+    queue.length = 0 // they cannot reach each other
+    claim.nobodyListens()
+    t.equal(await asked, true)
+    await delay(50)
+  }
+  const arrive = second.delayReads()
+  const asked = first.claim.ask()
+  await new Promise(setImmediate)
+  await deliver()
+  await delay(200)
+  arrive()
+  await new Promise(setImmediate)
+  await deliver()
+  t.strictSame([first.refused.length, second.refused.length], [0, 1])
+  for (const { claim } of [first, second]) claim.close()
+  await asked
 })

@@ -2,20 +2,22 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { ageReads } from '@checkout/service/age.ts'
-import { uuidv7 } from '@checkout/service/clock.ts'
 import {
   idempotencyMigrations,
   idempotencyReads,
   idempotencyWrites,
   keptAnswers,
 } from '@checkout/service/idempotency.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { openStore } from '@checkout/service/store.ts'
-import { createTestClock } from '@checkout/testkit/clock.ts'
+import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t, { type Test } from 'tap'
 import { cleanUp } from '../src/clean-up.ts'
+import { RETENTION_MS, RETIRE_BATCH } from '../src/retention.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../src/store.ts'
-import { RETENTION_MS, RETIRE_BATCH } from '../src/upkeep.ts'
 import { query } from './support/life.ts'
+
+const machine = createPlatform()
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -24,19 +26,19 @@ const ROUND_MS = 2_000
 const SLOW_ROUND_MS = 55_000
 const STEPS = [26, -26, 1, -1].map((hours) => hours * HOUR_MS)
 
-async function openKept(t: Test, clock = createTestClock()) {
+async function openKept(t: Test, platform = createTestPlatform()) {
   const dir = mkdtempSync(`${tmpdir()}/clean-up-`)
   const file = `${dir}/kept.sqlite`
   const store = openStore({
     file,
     migrations: [...messagingMigrations, ...idempotencyMigrations],
-    clock,
+    platform,
     writes: (writer) => ({
-      ...messagingWrites(writer, { source: '/test', clock, newId: uuidv7 }),
-      idempotency: idempotencyWrites(writer, clock),
+      ...messagingWrites(writer, { source: '/test', platform }),
+      idempotency: idempotencyWrites(writer, platform),
     }),
     reads: (reader) => ({
-      ...messagingReads(reader, clock),
+      ...messagingReads(reader, platform),
       ages: ageReads(reader),
       idempotency: idempotencyReads(reader),
     }),
@@ -45,7 +47,8 @@ async function openKept(t: Test, clock = createTestClock()) {
     await store.close()
     rmSync(dir, { recursive: true })
   })
-  await store.write((tx) => tx.lease.take(store.read.lease.current().counter))
+  const { counter } = await store.read.lease.current()
+  await store.write((tx) => tx.lease.take(counter))
   let acquired = () => {}
   const onAcquired = (listener: () => void) => {
     acquired = listener
@@ -64,7 +67,7 @@ async function openKept(t: Test, clock = createTestClock()) {
       ages: read.ages,
       write,
       lease,
-      clock,
+      platform,
     })
     acquired()
     return made
@@ -72,25 +75,26 @@ async function openKept(t: Test, clock = createTestClock()) {
   let duty = start()
   const rows = (table: string) => query<{ n: number }>(file, `SELECT count(*) AS n FROM ${table}`)[0]?.n ?? -1
   return {
-    clock,
+    platform,
     store,
     restart: () => {
       duty = start()
     },
     ids: () => rows('inbox'),
     keys: () => rows('idempotency_keys'),
-    claim: (count: number) => write((tx) => Promise.all(Array.from({ length: count }, () => tx.inbox.claim(uuidv7())))),
+    claim: (count: number) =>
+      write((tx) => Promise.all(Array.from({ length: count }, () => tx.inbox.claim(machine.newId())))),
     answer: () =>
       write((tx) =>
-        tx.idempotency.once({ userId: 'ada', route: 'POST /', key: uuidv7(), body: {} }, async () => ({
+        tx.idempotency.once({ userId: 'ada', route: 'POST /', key: machine.newId(), body: {} }, async () => ({
           status: 201,
           body: {},
         })),
       ),
     /** Lets the time pass with a round every 2 s, as the duty does, or more seldom, which is worth less than two steps. */
     async pass(ms: number, roundMs = ROUND_MS) {
-      for (const end = clock.monotonic() + ms; clock.monotonic() < end; ) {
-        clock.advance(roundMs)
+      for (const end = platform.monotonic() + ms; platform.monotonic() < end; ) {
+        platform.advance(roundMs)
         while (await duty.round(new AbortController().signal));
       }
     },
@@ -102,11 +106,11 @@ t.test('steps of the wall clock purge nothing early, and stop nothing', async (t
     const kept = await openKept(t)
     await kept.claim(10)
     await kept.answer()
-    kept.clock.step(step)
+    kept.platform.step(step)
     await kept.claim(1_500) // under a wrong clock
     await kept.answer()
     await kept.pass(6_000)
-    kept.clock.step(-step)
+    kept.platform.step(-step)
     await kept.claim(10)
     await kept.pass(9 * MINUTE_MS)
     t.strictSame([kept.ids(), kept.keys()], [1_520, 2], `${step / HOUR_MS} h: nothing goes early`)
@@ -119,7 +123,7 @@ t.test('answers are kept for more than 24 h, and not for ever', async (t) => {
   const kept = await openKept(t)
   await kept.answer()
   for (const step of STEPS) {
-    kept.clock.step(step)
+    kept.platform.step(step)
     await kept.pass(6 * HOUR_MS, SLOW_ROUND_MS)
     t.equal(kept.keys(), 1)
   }
@@ -132,8 +136,8 @@ t.test('an instance that is restarted often still cleans up; what was written me
   await kept.claim(10)
   for (let life = 0; life < 40; life++) {
     await kept.pass(40_000)
-    kept.clock.advance(HOUR_MS) // down
-    kept.clock.step(STEPS[life % STEPS.length] as number)
+    kept.platform.advance(HOUR_MS) // down
+    kept.platform.step(STEPS[life % STEPS.length] as number)
     kept.restart()
     if (life === 8) t.equal(kept.ids(), 10, 'time in which nobody was there does not count')
   }

@@ -1,5 +1,5 @@
 /** The consumer loop: when it acknowledges, what it counts, what it never does. */
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
@@ -9,6 +9,8 @@ import { copy, onEachDelivery } from './delivery-suite.ts'
 import { type Life, openPublisherStore, patched, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -62,7 +64,7 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
   })
 }
 
-const ids = (count: number) => Array.from({ length: count }, uuidv7)
+const ids = (count: number) => Array.from({ length: count }, machine.newId)
 
 t.test('acknowledges only what another connection to the file can see', async (t) => {
   await withSetting(t, async (s) => {
@@ -89,7 +91,7 @@ t.test('acknowledges only what another connection to the file can see', async (t
     const orderIds = ids(300)
     await s.emit(orderIds)
     await s.publisher.store.write((tx) =>
-      tx.outbox.append('orders.created.v1', { ...orderData(uuidv7()), amount: -1 }, { correlationId: 'poison' }),
+      tx.outbox.append('orders.created.v1', { ...orderData(machine.newId()), amount: -1 }, { correlationId: 'poison' }),
     )
     await eventually(() => acks >= 300 && terms >= 1, { what: '300 acks and a term' })
     t.strictSame(tooEarly, [])
@@ -120,7 +122,7 @@ t.test('a full disk: consuming pauses, nothing is counted or dead-lettered, and 
       [...s.effects().values()].every((times) => times === 1),
       'once',
     )
-    t.equal(life.store.read.deadLetters.count(), 0)
+    t.equal(await life.store.read.deadLetters.count(), 0)
     t.equal(query(tillFile(s.dir), 'SELECT 1 FROM parked').length, 0, 'no failure was counted')
   })
 })

@@ -1,13 +1,15 @@
 /** Dead letters as an operator meets them: a real app, a real stream, a handler that is mended in between. */
 
-import { uuidv7 } from '@checkout/service/clock.ts'
 import { buildHttp } from '@checkout/service/http.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import { adminSchemas, registerDeadLetters } from '../src/admin.ts'
 import type { Handlers } from '../src/handling.ts'
 import { openPublisherStore, query, recordingLogger, startLife, withStage } from './support/life.ts'
 import { EFFECTS, handlingOf, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(120_000)
 
@@ -40,7 +42,7 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
   await withStage(t, async ({ dir, nats, atEnd }) => {
     const { url } = nats
     let broken = true
-    const bad = uuidv7()
+    const bad = machine.newId()
     const handlers: Handlers<TillTx> = {
       'orders.created.v1': async (tx, event, arrival) => {
         await tillHandlers['orders.created.v1']?.(tx, event, arrival)
@@ -58,15 +60,19 @@ async function withDesk(t: Test, body: (desk: Desk) => Promise<void>): Promise<v
       retryMs: 1,
     })
     atEnd(till.stop)
-    const app = await buildHttp({ logger: recordingLogger().logger, schemas: adminSchemas })
+    const app = await buildHttp({ platform: machine, logger: recordingLogger().logger, schemas: adminSchemas })
     registerDeadLetters(app, { store, handling: handlingOf(store, handlers) })
     atEnd(() => app.close())
 
     await publisher.store.write(async (tx) => {
       await tx.outbox.append('orders.created.v1', orderData(bad), { correlationId: bad })
-      await tx.outbox.append('orders.created.v1', { ...orderData(uuidv7()), amount: 0 }, { correlationId: 'poison' })
+      await tx.outbox.append(
+        'orders.created.v1',
+        { ...orderData(machine.newId()), amount: 0 },
+        { correlationId: 'poison' },
+      )
     })
-    await eventually(() => store.read.deadLetters.count() === 2, { what: 'two dead letters' })
+    await eventually(async () => (await store.read.deadLetters.count()) === 2, { what: 'two dead letters' })
 
     const call = async (method: 'GET' | 'POST', path: string) => {
       const answer = await app.inject({ method, url: path })

@@ -6,12 +6,12 @@
  *
  * NATS_SERVER=/path/to/nats-server runs it on another version.
  */
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EventData, EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { publisherOf, type Subscription, streamOf, subscriptions } from '@checkout/contracts/topology.ts'
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded, shuffled } from '@checkout/testkit/random.ts'
@@ -32,6 +32,8 @@ import {
   withStage,
 } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
+
+const machine = createPlatform()
 
 /** Only for a case that hangs: every wait inside has a deadline of its own. */
 const CASE_MS_MAX = 120_000
@@ -105,7 +107,7 @@ async function withScene<Tx extends MessagingTx>(
         scene.publisher = life
       },
       async emit(count) {
-        const orderIds = Array.from({ length: count }, uuidv7)
+        const orderIds = Array.from({ length: count }, machine.newId)
         await scene.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
         await scene.emitAbout(orderIds)
         return orderIds
@@ -136,7 +138,7 @@ async function withScene<Tx extends MessagingTx>(
         )
         t.strictSame(cut.disorder?.(dir) ?? [], [], 'the store is in order')
         t.strictSame(
-          scene.consumer.store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 5).map((row) => row.error),
+          (await scene.consumer.store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 5)).map((row) => row.error),
           [],
           'no dead letters',
         )
@@ -179,7 +181,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
 
   scene('duplicate: the same event a hundred times, under other message ids and other event ids', async (_t, s) => {
     const [orderId = ''] = await s.emit(1)
-    await s.emitAbout(Array(100).fill(orderId), uuidv7()) // one event id, a hundred message ids
+    await s.emitAbout(Array(100).fill(orderId), machine.newId()) // one event id, a hundred message ids
     await s.emitAbout(Array(20).fill(orderId)) // other event ids, the same order
     const others = await s.emit(3)
     await s.settled([orderId, ...others])
@@ -190,7 +192,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.settled(orderIds)
     for (const seq of [1, 7, 30, 7]) {
       const stored = await s.raw.jsm.streams.getMessage(s.stream, { seq })
-      if (stored) await s.raw.publish(stored.subject, stored.string(), `copy-${seq}-${uuidv7()}`)
+      if (stored) await s.raw.publish(stored.subject, stored.string(), `copy-${seq}-${machine.newId()}`)
     }
     // The relay finds that somebody else wrote to its stream.
     await s.settled([...orderIds, ...(await s.emit(30))])
@@ -225,7 +227,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
         return undefined
       }),
     )
-    const orderIds = Array.from({ length: 100 }, uuidv7)
+    const orderIds = Array.from({ length: 100 }, machine.newId)
     await s.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
     await s.emitAbout(shuffled([...orderIds, ...orderIds, ...orderIds], random))
     await s.settled(orderIds)
@@ -277,7 +279,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.nats.start()
     const lost = await s.emit(20)
     await s.settled([...before, ...lost])
-    const recorded = s.publisher.store.read.outbox.lastPublication()?.lastSeq ?? 0
+    const recorded = (await s.publisher.store.read.outbox.lastPublication())?.lastSeq ?? 0
     await s.publisher.stop()
     await s.nats.kill()
     s.nats.swapStore(old)
@@ -285,7 +287,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await eventually(() => s.raw.lastSeq(s.stream), { what: 'the stream is back' })
     const stored = await s.raw.jsm.streams.getMessage(s.stream, { seq: 1 })
     while ((await s.raw.lastSeq(s.stream)) < recorded + 5) {
-      await s.raw.publish(cut.type, stored?.string() ?? '', uuidv7())
+      await s.raw.publish(cut.type, stored?.string() ?? '', machine.newId())
     }
     t.ok((await s.raw.lastSeq(s.stream)) > recorded, 'by its length the stream looks whole')
     await s.startPublisher()
@@ -298,6 +300,12 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.raw.jsm.streams.delete(s.stream)
     await eventually(() => s.raw.jsm.consumers.info(s.stream, s.subscription.durable), { what: 'made anew' })
     await s.settled([...before, ...(await s.emit(10))])
+  })
+
+  scene('files of the stream removed under the server: it counts and gives out nothing', async (_t, s) => {
+    await eventually(() => s.raw.jsm.consumers.info(s.stream, s.subscription.durable), { what: 'the stream is made' })
+    rmSync(join(s.nats.storeDir, 'jetstream', '$G', 'streams', s.stream, 'msgs'), { recursive: true })
+    await s.settled(await s.emit(10))
   })
 
   scene('durable deleted', async (_t, s) => {
@@ -316,7 +324,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     // What somebody else wrote, the durable acknowledged and the broker lost again: the relay misses nothing.
     await s.publisher.stop()
     const stored = await eventually(() => s.raw.jsm.streams.getMessage(s.stream, { seq: 1 }), { what: 'the stream' })
-    for (let i = 0; i < 5; i++) await s.raw.publish(cut.type, stored.string(), uuidv7())
+    for (let i = 0; i < 5; i++) await s.raw.publish(cut.type, stored.string(), machine.newId())
     const floor = async () => (await s.raw.jsm.consumers.info(s.stream, s.subscription.durable)).ack_floor.stream_seq
     await eventually(async () => (await floor()) > 10, { what: 'the durable is past what will be left' })
     await s.nats.kill()
@@ -332,7 +340,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
 
   scene('file locked by another program: nothing is counted, everything is applied afterwards', async (t, s) => {
     await s.settled(await s.emit(5))
-    const orderIds = Array.from({ length: 50 }, uuidv7)
+    const orderIds = Array.from({ length: 50 }, machine.newId)
     await s.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
     const other = new Database(cut.file(s.dir), { timeout: 5_000 })
     try {
@@ -364,7 +372,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
       change(
         publisherFile(s.dir),
         `INSERT INTO outbox (event_id, type, correlation_id, event, traceparent, created_at) VALUES (?, ?, ?, ?, NULL, ?)`,
-        uuidv7(),
+        machine.newId(),
         cut.type,
         'poison',
         event,
@@ -373,8 +381,8 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     }
     const last = await s.emit(20)
     const letters = s.consumer.store.read.deadLetters
-    await eventually(() => letters.count() >= poison.length, { what: 'the dead letters' })
-    const rows = letters.list(Number.MAX_SAFE_INTEGER, 100)
+    await eventually(async () => (await letters.count()) >= poison.length, { what: 'the dead letters' })
+    const rows = await letters.list(Number.MAX_SAFE_INTEGER, 100)
     t.strictSame(rows.map((row) => row.message).sort(), [...poison].sort(), 'each once, as it came')
     t.ok(
       rows.every((row) => row.consumer === s.subscription.durable && row.subject === cut.type && row.attempts === 1),

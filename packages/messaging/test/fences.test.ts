@@ -4,17 +4,19 @@
  */
 import type { Subscription } from '@checkout/contracts/topology.ts'
 import { AGE_STEP_MS } from '@checkout/service/age.ts'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { execute } from '@checkout/testkit/database.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
 import type { Broker } from '../src/broker.ts'
 import { keptAge } from '../src/clean-up.ts'
 import type { MessagingTx } from '../src/port.ts'
-import { RETENTION_MS } from '../src/upkeep.ts'
+import { RETENTION_MS } from '../src/retention.ts'
 import { type Life, openPublisherStore, patched, publisherFile, query, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -29,7 +31,7 @@ function gate() {
 async function emit({ store }: Life<MessagingTx>, count: number) {
   await store.write(async (tx) => {
     for (let i = 0; i < count; i += 1) {
-      const orderId = uuidv7()
+      const orderId = machine.newId()
       await tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })
     }
   })
@@ -42,13 +44,13 @@ t.test('a holder that stood still between reading the stream and its durables ma
   await withStage(t, async (stage) => {
     const { nats, dir, atEnd } = stage
     const { url } = nats
-    const publisher = async (clock: Clock = systemClock, wrap: (broker: Broker) => Broker = (broker) => broker) => {
+    const publisher = async (platform: Platform = machine, wrap: (broker: Broker) => Broker = (broker) => broker) => {
       const life = await startLife({
         service: 'orders-service',
         url,
-        store: openPublisherStore(dir, clock),
+        store: openPublisherStore(dir, platform),
         handlers: {},
-        clock,
+        platform,
         wrap,
       })
       atEnd(life.stop)
@@ -66,14 +68,14 @@ t.test('a holder that stood still between reading the stream and its durables ma
     let standing = false
     let deleted = 0
     let looked = 0
-    const clock: Clock = {
-      ...systemClock,
+    const platform: Platform = {
+      ...machine,
       async sleep(ms, signal) {
-        await systemClock.sleep(ms, signal)
+        await machine.sleep(ms, signal)
         if (standing) await standstill.opened
       },
     }
-    await publisher(clock, (broker) =>
+    await publisher(platform, (broker) =>
       patched(broker, {
         async stream(...asked: Parameters<Broker['stream']>) {
           const state = await broker.stream(...asked)
@@ -154,7 +156,7 @@ t.test('the stream is made anew while its durables are looked at: what nobody ha
     ] as const) {
       await emit(publisher, count)
       await eventually(async () => (await raw.lastSeq('ORDERS')) === lastSeq, { what: 'the stream is made anew' })
-      await eventually(() => publisher.store.read.outbox.backlog().rows === 0, { what: 'and recorded' })
+      await eventually(async () => (await publisher.store.read.outbox.backlog()).rows === 0, { what: 'and recorded' })
     }
     older()
     held.open()

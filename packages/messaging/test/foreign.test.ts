@@ -2,9 +2,10 @@
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import { SYSTEM_HEADER } from '@checkout/contracts/events.ts'
 import { streams, subscriptions } from '@checkout/contracts/topology.ts'
-import { rfc3339, uuidv7 } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
 import { buildHttp } from '@checkout/service/http.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
+import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { everythingAt } from '@checkout/testkit/streams.ts'
@@ -26,6 +27,8 @@ import {
 } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 import { EFFECTS, handlingOf, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -55,7 +58,7 @@ async function publisher(stage: Stage, rows: number, deployment = TEST_SYSTEM) {
 const append = ({ store }: { store: ReturnType<typeof openPublisherStore> }, rows: number) =>
   Promise.all(
     Array.from({ length: rows }, () => {
-      const orderId = uuidv7()
+      const orderId = machine.newId()
       return store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
     }),
   )
@@ -179,12 +182,14 @@ for (const [title, found] of Object.entries(others)) {
       attempts.times = 0
       await eventually(() => looked.times > 4 && attempts.times > 8, { what: 'several rounds' })
       t.strictSame(await everythingAt(raw.jsm, 'PAYMENTS'), before, 'everything is as it was')
-      t.equal(relay.store.read.outbox.backlog().rows, 5, 'the events wait')
+      t.equal((await relay.store.read.outbox.backlog()).rows, 5, 'the events wait')
       const told = relay.logs.filter(({ problem }) => problem !== undefined)
       t.equal(told.length, 1, 'logged once')
 
       for await (const { config } of raw.jsm.streams.list()) await raw.jsm.streams.delete(config.name)
-      await eventually(() => relay.store.read.outbox.backlog().rows === 0, { what: 'it goes on once that is gone' })
+      await eventually(async () => (await relay.store.read.outbox.backlog()).rows === 0, {
+        what: 'it goes on once that is gone',
+      })
       t.equal(relay.broker.problem, undefined)
       await eventually(() => query(tillFile(stage.dir), EFFECTS).length === 5, { what: 'and so does the reader' })
       t.equal(reader.broker.problem, undefined)
@@ -196,7 +201,7 @@ t.test('a foreign stream that takes the place of ours while we work', async (t) 
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
     const relay = await publisher(stage, 5)
-    await eventually(() => relay.store.read.outbox.backlog().rows === 0, { what: 'published' })
+    await eventually(async () => (await relay.store.read.outbox.backlog()).rows === 0, { what: 'published' })
     await raw.jsm.streams.delete('ORDERS')
     // The same length as ours, so that by its sequences it looks like ours.
     await raw.jsm.streams.add({ name: 'ORDERS', subjects: [...orders.subjects], description: 'theirs' })
@@ -249,7 +254,7 @@ t.test('a stream and durables of version 0.1, which say nothing of their system,
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
     const before = await publisher(stage, 5)
-    await eventually(() => before.store.read.outbox.backlog().rows === 0, { what: 'published' })
+    await eventually(async () => (await before.store.read.outbox.backlog()).rows === 0, { what: 'published' })
     await before.stop()
     const { config } = await raw.jsm.streams.info('ORDERS')
     const incarnation = config.description?.match(/incarnation=(\S+)/)?.[1]
@@ -279,7 +284,7 @@ t.test('a reader in another currency does not read, and says both', async (t) =>
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
     const relay = await publisher(stage, 3)
-    await eventually(() => relay.store.read.outbox.backlog().rows === 0, { what: 'published' })
+    await eventually(async () => (await relay.store.read.outbox.backlog()).rows === 0, { what: 'published' })
     const reader = await till(stage, { ...TEST_SYSTEM, currency: 'USD' })
     await eventually(() => reader.broker.problem, { what: 'the problem is stated' })
     t.match(reader.broker.problem, /^refused: the stream ORDERS is in RUB, CURRENCY here is USD/)
@@ -290,10 +295,10 @@ t.test('a reader in another currency does not read, and says both', async (t) =>
 })
 
 const eventOf = (currency: string): CloudEvent<'orders.created.v1'> => {
-  const orderId = uuidv7()
+  const orderId = machine.newId()
   return {
     specversion: '1.0',
-    id: uuidv7(),
+    id: machine.newId(),
     source: '/test',
     type: 'orders.created.v1',
     time: rfc3339(Date.now()),
@@ -321,9 +326,9 @@ t.test("another system's message, or one in another currency: a dead letter at o
     await publishAs(raw, eventOf('RUB'), { 'checkout-system': 'test, other' })
     await publishAs(raw, eventOf('USD'), { [SYSTEM_HEADER]: 'test' })
     await publishAs(raw, eventOf('RUB'), {})
-    await eventually(() => store.read.deadLetters.count() === 3, { what: 'three dead letters' })
+    await eventually(async () => (await store.read.deadLetters.count()) === 3, { what: 'three dead letters' })
     await eventually(() => query(tillFile(stage.dir), EFFECTS).length === 2, { what: 'the one without a header' })
-    const rows = store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 9)
+    const rows = await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 9)
     t.strictSame(rows.map(({ error }) => error).sort(), [
       'it is of the system other, and this is the system test',
       'it is of the system test, other, and this is the system test',
@@ -337,12 +342,12 @@ t.test("another system's message, or one in another currency: a dead letter at o
     }
     await app.close()
     t.equal(query(tillFile(stage.dir), EFFECTS).length, 2, 'without an effect')
-    t.equal(store.read.deadLetters.count(), 3)
+    t.equal(await store.read.deadLetters.count(), 3)
   })
 })
 
 async function replaying(store: ReturnType<typeof openTill>) {
-  const app = await buildHttp({ logger: recordingLogger().logger, schemas: adminSchemas })
+  const app = await buildHttp({ platform: machine, logger: recordingLogger().logger, schemas: adminSchemas })
   registerDeadLetters(app, { store, handling: handlingOf(store, tillHandlers) })
   return app
 }
@@ -351,7 +356,7 @@ t.test('each message says whose it is', async (t: Test) => {
   await withStage(t, async (stage) => {
     const raw = await connectRaw(stage)
     const relay = await publisher(stage, 1)
-    await eventually(() => relay.store.read.outbox.backlog().rows === 0, { what: 'published' })
+    await eventually(async () => (await relay.store.read.outbox.backlog()).rows === 0, { what: 'published' })
     const message = await raw.jsm.streams.getMessage('ORDERS', { seq: 1 })
     t.equal(message?.header.get(SYSTEM_HEADER), 'test')
     const { description } = (await raw.jsm.streams.info('ORDERS')).config

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { openSqlite } from '@checkout/service/sqlite.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded } from '@checkout/testkit/random.ts'
@@ -12,6 +12,7 @@ import type { Broker } from '../src/broker.ts'
 import { deadLetterMigrations } from '../src/dead-letters.ts'
 import { outboxSteps } from '../src/journey.ts'
 import { createMessaging } from '../src/messaging.ts'
+import type { OutboxReads } from '../src/port.ts'
 import { messageId } from '../src/relay.ts'
 import {
   change,
@@ -24,6 +25,8 @@ import {
 } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(120_000)
 
@@ -40,13 +43,13 @@ async function withStore(body: (store: ReturnType<typeof openPublisherStore>, di
 
 type PublisherStore = ReturnType<typeof openPublisherStore>
 
-const append = (store: PublisherStore, orderId = uuidv7()) =>
+const append = (store: PublisherStore, orderId = machine.newId()) =>
   store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
 
 t.test('about() says where in the stream an event is, also where ids have gaps', async (t: Test) => {
   await withStage(t, async (stage) => {
     const store = openPublisherStore(stage.dir)
-    const orderIds = Array.from({ length: 40 }, uuidv7)
+    const orderIds = Array.from({ length: 40 }, machine.newId)
     await Promise.allSettled(
       orderIds.map((orderId, i) =>
         store.write(async (tx) => {
@@ -59,15 +62,15 @@ t.test('about() says where in the stream an event is, also where ids have gaps',
     change(publisherFile(stage.dir), 'DELETE FROM outbox WHERE id IN (2, 3, 11, 20)')
     const relay = await startLife({ service: 'orders-service', url: stage.nats.url, store, handlers: {} })
     stage.atEnd(relay.stop)
-    await eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' })
+    await eventually(async () => (await store.read.outbox.backlog()).rows === 0, { what: 'all published' })
     const stored = await (await connectRaw(stage)).messageIds('ORDERS')
     t.equal(stored.length, 26)
-    const found = orderIds.flatMap((orderId) => store.read.outbox.about(orderId))
+    const found = (await Promise.all(orderIds.map((orderId) => store.read.outbox.about(orderId)))).flat()
     t.strictSame(
       found.map(({ row, streamSeq }) => [messageId(row), streamSeq]),
       stored.map((id, i) => [id, i + 1]),
     )
-    const steps = outboxSteps(store.read.outbox, orderIds[20] ?? '')
+    const steps = await outboxSteps(store.read.outbox, orderIds[20] ?? '')
     t.strictSame(
       steps.map(({ step }) => step),
       ['outbox', 'published'],
@@ -83,12 +86,12 @@ t.test('the backlog is what a count would find, whatever happened before', async
     const upTo = (sql: string) => query<{ id: number | null }>(file, sql)[0]?.id ?? 0
     for (let step = 0; step < 300; step += 1) {
       const published = upTo('SELECT max(last_id) AS id FROM publications')
-      const waiting = outbox.take(published, 1_000)
+      const waiting = await outbox.take(published, 1_000)
       const dice = random()
       if (dice < 0.5) {
         const members = Array.from({ length: 5 }, () =>
           store.write(async (tx) => {
-            await tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+            await tx.outbox.append('orders.created.v1', orderData(machine.newId()), { correlationId: 'order' })
             if (random() < 0.3) throw new Error('this member is rolled back')
           }),
         )
@@ -106,12 +109,13 @@ t.test('the backlog is what a count would find, whatever happened before', async
         )
         if (retired) await store.write((tx) => tx.outbox.retire(retired.id, 1 + Math.floor(random() * 20)))
       } else {
-        await store.write((tx) => tx.outbox.restart(uuidv7()))
+        await store.write((tx) => tx.outbox.restart(machine.newId()))
       }
       const counted = upTo(
         'SELECT count(*) AS id FROM outbox WHERE id > coalesce((SELECT max(last_id) FROM publications), 0)',
       )
-      if (outbox.backlog().rows !== counted) t.fail(`step ${step}: ${outbox.backlog().rows} instead of ${counted}`)
+      const { rows } = await outbox.backlog()
+      if (rows !== counted) t.fail(`step ${step}: ${rows} instead of ${counted}`)
     }
     t.pass('at every step')
   })
@@ -123,12 +127,14 @@ t.test('publications are deleted in parts, too, and the newest one stays', async
     const one = (id: number) => ({ firstId: id, lastId: id, lastEventId: `event ${id}`, firstSeq: id, lastSeq: id })
     await store.write(async (tx) => {
       for (let id = 1; id <= 250; id += 1) {
-        await tx.outbox.append('orders.created.v1', orderData(uuidv7()), { correlationId: 'order' })
+        await tx.outbox.append('orders.created.v1', orderData(machine.newId()), { correlationId: 'order' })
         await tx.outbox.published(one(id))
       }
     })
-    const newest = (seq: number, limit: number) => store.read.outbox.newestRetirable(seq, 0, limit)?.lastId
-    t.strictSame([newest(250, 100), newest(40, 100), newest(250, 1_000)], [100, 40, 250], 'of the oldest ones')
+    const newest = async (seq: number, limit: number) =>
+      (await store.read.outbox.newestRetirable(seq, 0, limit))?.lastId
+    const found = [await newest(250, 100), await newest(40, 100), await newest(250, 1_000)]
+    t.strictSame(found, [100, 40, 250], 'of the oldest ones')
     const retire = (upToId: number, limit: number) => store.write((tx) => tx.outbox.retire(upToId, limit))
     t.strictSame([await retire(250, 100), count()], [100, 150])
     // As after a large publication: rows are gone that many records were about.
@@ -136,7 +142,7 @@ t.test('publications are deleted in parts, too, and the newest one stays', async
     t.strictSame([await retire(250, 100), count()], [100, 50])
     t.strictSame([await retire(250, 100), count()], [49, 1])
     t.strictSame([await retire(250, 100), count()], [0, 1])
-    t.equal(store.read.outbox.lastPublication()?.lastId, 250)
+    t.equal((await store.read.outbox.lastPublication())?.lastId, 250)
   })
 })
 
@@ -144,26 +150,47 @@ t.test('a scrape of the metrics asks for the backlog once', async (t) => {
   await withStore(async (store) => {
     await append(store)
     let asked = 0
-    const backlog = () => {
+    const backlog = async () => {
       asked += 1
+      await new Promise(setImmediate)
       return { rows: 7, oldestMs: 2_500 }
     }
-    const metrics = new Registry()
-    createMessaging({
-      service: 'orders-service',
-      store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, backlog } } },
-      handling: { handle: () => Promise.resolve(false) },
-      broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
-      clock: systemClock,
-      logger: recordingLogger().logger,
-      metrics,
-    })
-    const text = await metrics.metrics()
+    const text = await metricsOf(store, { backlog }).metrics()
     t.match(text, /^outbox_backlog 7$/m)
     t.match(text, /^outbox_oldest_seconds 2.5$/m)
     t.equal(asked, 1)
   })
 })
+
+t.test('of two scrapes at once each shows the arrears that it has read', async (t) => {
+  await withStore(async (store) => {
+    const found = [[{ durable: 'payments', rows: 5 }], []]
+    const spans = async () => {
+      const answer = found.shift() ?? []
+      await new Promise(setImmediate)
+      return answer
+    }
+    const metrics = metricsOf(store, { arrears: { ...store.read.outbox.arrears, spans } })
+    const [owed, settled] = await Promise.all([metrics.metrics(), metrics.metrics()])
+    t.match(owed, /^outbox_arrears\{durable="payments"\} 5$/m)
+    t.notMatch(settled, /^outbox_arrears\{/m)
+  })
+})
+
+/** What a service with this store shows, whose outbox reads as `outbox` says. */
+function metricsOf(store: ReturnType<typeof openPublisherStore>, outbox: Partial<OutboxReads>): Registry {
+  const metrics = new Registry()
+  createMessaging({
+    service: 'orders-service',
+    store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, ...outbox } } },
+    handling: { handle: () => Promise.resolve(false) },
+    broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
+    platform: machine,
+    logger: recordingLogger().logger,
+    metrics,
+  })
+  return metrics
+}
 
 t.test('the number of dead letters is kept, whoever adds and deletes them, also in a file from before', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'outbox-'))
@@ -174,25 +201,25 @@ t.test('the number of dead letters is kept, whoever adds and deletes them, also 
     const what = { consumer: 'c', eventKey: `event ${n}`, subject: 's', message: 'm', headers: '{}' }
     return { ...what, error: 'e', attempts: 1 }
   }
-  openSqlite(file, deadLetterMigrations.slice(0, 1)).close()
+  openSqlite(file, deadLetterMigrations.slice(0, 1), machine).close()
   change(file, "INSERT INTO dead_letters VALUES (1, 'old', 'c', 'old', 's', 'm', '{}', 'e', 1, 1)")
   const store = openPublisherStore(dir)
   const { deadLetters } = store.read
-  t.equal(deadLetters.count(), 1, 'those of before')
+  t.equal(await deadLetters.count(), 1, 'those of before')
   await store.write(async (tx) => {
     for (const n of [1, 2, 3, 3, 2]) await tx.deadLetters.add(letter(n))
   })
-  t.strictSame([deadLetters.count(), count()], [4, 4], 'a repeated one is no other')
+  t.strictSame([await deadLetters.count(), count()], [4, 4], 'a repeated one is no other')
   const failed = store.write(async (tx) => {
     await tx.deadLetters.add(letter(4))
     throw new Error('rolled back')
   })
   await failed.catch(() => undefined)
-  t.equal(deadLetters.count(), 4)
+  t.equal(await deadLetters.count(), 4)
   t.equal(await store.write((tx) => tx.deadLetters.remove('old')), true)
   t.equal(await store.write((tx) => tx.deadLetters.remove('old')), false)
-  t.equal(deadLetters.count(), 3)
+  t.equal(await deadLetters.count(), 3)
   change(file, 'DELETE FROM dead_letters')
-  t.equal(deadLetters.count(), 0, 'by hand')
+  t.equal(await deadLetters.count(), 0, 'by hand')
   await store.close()
 })

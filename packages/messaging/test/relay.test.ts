@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { subscriptions } from '@checkout/contracts/topology.ts'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
@@ -12,22 +12,24 @@ import { openPublisherStore, patched, publisherFile, query, type Stage, startLif
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
 
+const machine = createPlatform()
+
 t.setTimeout(300_000)
 
 interface PublisherOptions {
   wrap?: (broker: Broker) => Broker
-  clock?: Clock
+  platform?: Platform
 }
 
-async function publisher(stage: Stage, { wrap, clock = systemClock }: PublisherOptions = {}) {
-  const store = openPublisherStore(stage.dir, clock)
+async function publisher(stage: Stage, { wrap, platform = machine }: PublisherOptions = {}) {
+  const store = openPublisherStore(stage.dir, platform)
   const { url } = stage.nats
-  const life = await startLife({ service: 'orders-service', url, store, handlers: {}, clock, ...(wrap && { wrap }) })
+  const life = await startLife({ service: 'orders-service', url, store, handlers: {}, platform, ...(wrap && { wrap }) })
   stage.atEnd(life.stop)
   const append = (count: number) =>
     Promise.all(
       Array.from({ length: count }, () => {
-        const orderId = uuidv7()
+        const orderId = machine.newId()
         return store.write((tx) =>
           tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
         )
@@ -36,7 +38,7 @@ async function publisher(stage: Stage, { wrap, clock = systemClock }: PublisherO
   return {
     ...life,
     append,
-    published: () => eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    published: () => eventually(async () => (await store.read.outbox.backlog()).rows === 0, { what: 'all published' }),
   }
 }
 
@@ -69,25 +71,25 @@ t.test('the outbox order is the stream order, across batches; a publication is r
   })
 })
 
-/** A clock on which the relay's poll never comes, so that only being woken is left. */
-const noPoll: Clock = {
-  ...systemClock,
+/** A platform on which the relay's poll never comes, so that only being woken is left. */
+const noPoll: Platform = {
+  ...machine,
   sleep: (ms, signal) =>
     ms === 500
       ? new Promise((resolve) => signal?.addEventListener('abort', () => resolve()))
-      : systemClock.sleep(ms, signal),
+      : machine.sleep(ms, signal),
 }
 
 t.test('the relay is woken by commits: its own, and those of another program on the file', async (t) => {
   await withStage(t, async (stage) => {
-    const relay = await publisher(stage, { clock: noPoll })
+    const relay = await publisher(stage, { platform: noPoll })
     for (let round = 0; round < 5; round++) {
       await relay.append(1)
       await relay.published()
     }
     const other = openPublisherStore(stage.dir)
     stage.atEnd(() => other.close())
-    const orderId = uuidv7()
+    const orderId = machine.newId()
     await other.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
     await relay.published()
     t.pass('published without a poll')
@@ -207,16 +209,16 @@ t.test(
       })
       stage.atEnd(() => wake())
       let standing: 'not yet' | 'from the next publish' | 'now' = 'not yet'
-      const clock: Clock = {
-        ...systemClock,
+      const platform: Platform = {
+        ...machine,
         async sleep(ms, signal) {
-          await systemClock.sleep(ms, signal)
+          await machine.sleep(ms, signal)
           if (standing === 'now') await woken
         },
       }
       const attempts: string[] = []
       const old = await publisher(stage, {
-        clock,
+        platform,
         wrap: (broker) =>
           patched(broker, {
             async publish(stream, messages, lastSeq) {
@@ -303,3 +305,53 @@ t.test('a stranger writes to the stream, idle or before a batch: no row is missi
     t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order, and nothing else')
   })
 })
+
+t.test(
+  'a doubt while the stream is compared, or a batch under way: compared again before the next batch',
+  async (t) => {
+    await withStage(t, async (stage) => {
+      const connected: ((is: boolean) => void)[] = []
+      const calls: string[] = []
+      let doubtIn = ''
+      const called = (name: string) => {
+        if (calls.at(-1) === 'the doubt') calls.push(`then ${name}`)
+        if (doubtIn !== name) return
+        doubtIn = ''
+        calls.push('the doubt')
+        for (const listener of connected) listener(true)
+      }
+      const relay = await publisher(stage, {
+        wrap: (broker) =>
+          patched(broker, {
+            onConnection(listener) {
+              connected.push(listener)
+              return broker.onConnection(listener)
+            },
+            // Only a comparison says which incarnation is on record.
+            async stream(...asked: Parameters<Broker['stream']>) {
+              const state = await broker.stream(...asked)
+              if (asked.length > 1) called('compare')
+              return state
+            },
+            async publish(stream, messages, lastSeq) {
+              await broker.publish(stream, messages, lastSeq)
+              called('publish')
+            },
+          }),
+      })
+      const twice = async () => {
+        for (let n = 0; n < 2; n += 1) {
+          await relay.append(1)
+          await relay.published()
+        }
+      }
+      await twice()
+      doubtIn = 'publish'
+      await twice()
+      doubtIn = 'compare'
+      for (const listener of connected) listener(true)
+      await twice()
+      t.strictSame(calls, ['the doubt', 'then compare', 'the doubt', 'then compare'])
+    })
+  },
+)

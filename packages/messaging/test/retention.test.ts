@@ -1,9 +1,9 @@
 /** Retention: what is deleted from the outbox and the stream, and when; and a stream that is full. */
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
-import { RETENTION_MS } from '../src/upkeep.ts'
+import { RETENTION_MS } from '../src/retention.ts'
 import {
   change,
   type LifeOptions,
@@ -18,6 +18,8 @@ import {
 import { connectRaw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
 
+const machine = createPlatform()
+
 t.setTimeout(300_000)
 
 const MINUTE_MS = 60_000
@@ -25,10 +27,15 @@ const MINUTE_MS = 60_000
 /** The publisher of the ORDERS stream, with all its three consuming services or some of them. */
 async function setUp(
   stage: Stage,
-  options: { clock?: Clock; wrap?: (broker: Broker) => Broker; retentionMs?: number; streamMaxBytes?: number } = {},
+  options: {
+    platform?: Platform
+    wrap?: (broker: Broker) => Broker
+    retentionMs?: number
+    streamMaxBytes?: number
+  } = {},
 ) {
   const { dir, nats, atEnd } = stage
-  const { clock = systemClock, wrap, ...limits } = options
+  const { platform = machine, wrap, ...limits } = options
   const { url } = nats
   let asked = 0
   const counting = (broker: Broker) =>
@@ -38,13 +45,13 @@ async function setUp(
         return broker.durable(subscription)
       },
     })
-  const store = openPublisherStore(dir, clock)
+  const store = openPublisherStore(dir, platform)
   const publisher = await startLife({
     service: 'orders-service',
     url,
     store,
     handlers: {},
-    clock,
+    platform,
     ...limits,
     wrap: (broker) => counting(wrap ? wrap(broker) : broker),
   })
@@ -65,7 +72,7 @@ async function setUp(
     raw: await connectRaw(stage),
     till,
     async orders(count: number) {
-      const made = Array.from({ length: count }, uuidv7)
+      const made = Array.from({ length: count }, machine.newId)
       await Promise.all(
         made.map((orderId) =>
           store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId })),
@@ -84,7 +91,7 @@ async function setUp(
     rows: () => query(publisherFile(dir), 'SELECT 1 FROM outbox').length,
     batches: () => query(publisherFile(dir), 'SELECT 1 FROM publications').length,
     effects: () => query<{ key: string; times: number }>(tillFile(dir), EFFECTS),
-    published: () => eventually(() => store.read.outbox.backlog().rows === 0, { what: 'all published' }),
+    published: () => eventually(async () => (await store.read.outbox.backlog()).rows === 0, { what: 'all published' }),
     acknowledged: () =>
       eventually(() => publisher.messaging.backlogsEmpty(['orders.created.v1']), { what: 'all acknowledged' }),
     /** Resolves when the upkeep has looked at all five durables three times more. */
@@ -98,8 +105,8 @@ async function setUp(
 t.test('rows go ten minutes after their publication, not before; the newest publication stays', async (t) => {
   await withStage(t, async (stage) => {
     let ahead = 0
-    const clock: Clock = { ...systemClock, now: () => Date.now() + ahead }
-    const p = await setUp(stage, { clock })
+    const platform: Platform = { ...machine, now: () => Date.now() + ahead }
+    const p = await setUp(stage, { platform })
     const age = (ms: number) =>
       change(publisherFile(stage.dir), "UPDATE ages SET ms = ms + ? WHERE name = 'retention'", ms)
     await p.till()
@@ -216,7 +223,8 @@ t.test('a full stream whose purges fail: the outbox waits, and goes on when ther
     await p.till()
     const orderIds = await p.orders(400)
     await eventually(() => failed > 2, { what: 'purges fail' })
-    t.ok(p.store.read.outbox.backlog().rows > 100, `${p.store.read.outbox.backlog().rows} wait`)
+    const { rows } = await p.store.read.outbox.backlog()
+    t.ok(rows > 100, `${rows} wait`)
     failing = false
     await eventually(() => p.effects().length === 400, { what: 'all effects', deadlineMs: 60_000 })
     t.ok(

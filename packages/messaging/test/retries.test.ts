@@ -1,5 +1,5 @@
 /** Messages whose handler fails: parked, tried again from the file, never in the way of others. */
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
@@ -9,6 +9,8 @@ import { copy, onEachDelivery } from './delivery-suite.ts'
 import { type Life, openPublisherStore, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+
+const machine = createPlatform()
 
 t.setTimeout(300_000)
 
@@ -24,7 +26,7 @@ interface Setting extends Stage {
   till(options: {
     onOrder: (orderId: string, arrival: Arrival) => void
     retryMs?: number
-    clock?: Clock
+    platform?: Platform
     wrap?: (broker: Broker) => Broker
   }): Promise<Life<TillTx>>
   effects(): Map<string, number>
@@ -80,7 +82,7 @@ async function withSetting(t: Test, body: (setting: Setting) => Promise<void>): 
   })
 }
 
-const ids = (count: number) => Array.from({ length: count }, uuidv7)
+const ids = (count: number) => Array.from({ length: count }, machine.newId)
 
 t.test('a handler that always fails: ten attempts with growing pauses, then a dead letter; others pass', async (t) => {
   await withSetting(t, async (s) => {
@@ -97,9 +99,9 @@ t.test('a handler that always fails: ten attempts with growing pauses, then a de
     const good = ids(50)
     await s.emit([...good.slice(0, 25), bad, ...good.slice(25)])
     const { deadLetters } = life.store.read
-    await eventually(() => deadLetters.count() === 1, { what: 'the dead letter' })
+    await eventually(async () => (await deadLetters.count()) === 1, { what: 'the dead letter' })
     await s.nothingLeft()
-    const [row] = deadLetters.list(Number.MAX_SAFE_INTEGER, 10)
+    const [row] = await deadLetters.list(Number.MAX_SAFE_INTEGER, 10)
     t.match(row, { consumer: DURABLE, error: 'no such price', attempts: 10, subject: 'orders.created.v1' })
     t.equal(JSON.parse(row?.message ?? '').data.orderId, bad)
     t.equal(row?.eventKey, JSON.parse(row?.message ?? '').id, 'unique by the event id')
@@ -137,7 +139,7 @@ t.test('a handler that fails a few times: it works in the end, and its failures 
     await s.emit([orderId])
     await eventually(() => s.effects().get(orderId) === 1, { what: 'its effect' })
     t.equal(calls, 4)
-    t.equal(life.store.read.deadLetters.count(), 0)
+    t.equal(await life.store.read.deadLetters.count(), 0)
     t.strictSame(s.parked(), [])
   })
 })
@@ -157,7 +159,7 @@ t.test('three thousand messages whose handler fails: a good one behind them is n
     const [good = ''] = ids(1)
     await s.emit([good])
     await eventually(() => s.effects().has(good), { what: 'the good one' })
-    t.equal(life.store.read.deadLetters.count(), 0, 'long before the others were given up')
+    t.equal(await life.store.read.deadLetters.count(), 0, 'long before the others were given up')
     t.comment(`${[...calls.values()].reduce((sum, n) => sum + n, 0)} calls for ${calls.size} until then`)
     await s.nothingLeft()
     t.ok(s.parked().length > 0, 'while they are tried again, none of them is waited for in the stream')
@@ -238,7 +240,7 @@ t.test('its message is gone from the stream: it is tried all the same, and nothi
     await s.raw.jsm.streams.delete('ORDERS')
     broken = false
     await eventually(() => s.effects().get(lucky) === 1, { what: 'the effect' })
-    await eventually(() => life.store.read.deadLetters.count() === 1, { what: 'the dead letter' })
+    await eventually(async () => (await life.store.read.deadLetters.count()) === 1, { what: 'the dead letter' })
     t.strictSame(s.parked(), [])
     t.strictSame(query(tillFile(s.dir), 'SELECT * FROM handler_failures'), [])
   })
@@ -250,7 +252,7 @@ t.test('the wall clock jumps while messages are parked: their pauses neither end
     const calls: number[] = []
     const life = await s.till({
       retryMs: 5,
-      clock: { ...systemClock, now: () => Date.now() + ahead },
+      platform: { ...machine, now: () => Date.now() + ahead },
       onOrder() {
         calls.push(performance.now())
         ahead = [26 * HOUR_MS, -26 * HOUR_MS, HOUR_MS, -HOUR_MS][calls.length % 4] ?? 0
@@ -258,7 +260,7 @@ t.test('the wall clock jumps while messages are parked: their pauses neither end
       },
     })
     await s.emit(ids(1))
-    await eventually(() => life.store.read.deadLetters.count() === 1, { what: 'the dead letter' })
+    await eventually(async () => (await life.store.read.deadLetters.count()) === 1, { what: 'the dead letter' })
     t.equal(calls.length, 10)
     const least = [5, 10, 20, 40, 80, 160, 320, 500, 500]
     t.ok(
@@ -284,6 +286,6 @@ t.test('a file that takes no writes: parked messages wait, and no attempt is cou
     const before = s.parked()
     await eventually(() => life.logs.some((line) => line.duty === 'retries'), { what: 'a retry ran into it' })
     t.strictSame(s.parked(), before)
-    t.equal(life.store.read.deadLetters.count(), 0)
+    t.equal(await life.store.read.deadLetters.count(), 0)
   })
 })

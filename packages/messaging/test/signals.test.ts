@@ -1,16 +1,25 @@
 /** Signals: plain NATS between processes, here between two connections to a real nats-server. */
 
+import { createPlatform } from '@checkout/service/platform.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { startNats } from '@checkout/testkit/nats.ts'
 import t from 'tap'
 import { createJetStreamBroker } from '../src/jetstream.ts'
 
+const machine = createPlatform()
+
 t.test('signals arrive now, after a reconnect, and only where they are listened for', async (t) => {
   const nats = await startNats()
   t.teardown(nats.stop)
   const make = () =>
-    createJetStreamBroker({ url: nats.url, name: 'test', streamMaxBytes: 1_000_000, deployment: TEST_SYSTEM })
+    createJetStreamBroker({
+      url: nats.url,
+      name: 'test',
+      streamMaxBytes: 1_000_000,
+      platform: machine,
+      deployment: TEST_SYSTEM,
+    })
   const [sender, receiver] = [make(), make()]
   t.teardown(() => Promise.all([sender.close(), receiver.close()]))
   const heard: string[] = []
@@ -53,6 +62,7 @@ t.test('listening() does not wait for a server that stands still', async (t) => 
     url: nats.url,
     name: 'test',
     streamMaxBytes: 1_000_000,
+    platform: machine,
     deployment: TEST_SYSTEM,
   })
   t.teardown(broker.close)

@@ -1,5 +1,5 @@
 /** The wall clock is set while the broker is used, and while it is away. */
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { HOUR_MS } from '@checkout/testkit/wall-clock.ts'
 import t, { type Test } from 'tap'
@@ -8,6 +8,9 @@ import { openPublisherStore, query, startLife, withStage } from './support/life.
 import { EFFECTS, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
 
 t.setTimeout(300_000)
+
+/** Shows how the wall clock is set while it runs. */
+const platform = { ...createPlatform(), now: () => Date.now() }
 
 /** Sets the wall clock of this process; of nothing else is Date asked in these tests. */
 function wallClock(t: Test) {
@@ -30,13 +33,20 @@ for (const hours of [-1, 1, -26, 26]) {
         url,
         store: openPublisherStore(dir),
         handlers: {},
+        platform,
       })
       atEnd(publisher.stop)
-      const till = await startLife({ service: 'payments-service', url, store: openTill(dir), handlers: tillHandlers })
+      const till = await startLife({
+        service: 'payments-service',
+        url,
+        store: openTill(dir),
+        handlers: tillHandlers,
+        platform,
+      })
       atEnd(till.stop)
       let placed = 0
       const order = async () => {
-        const orderId = uuidv7()
+        const orderId = platform.newId()
         placed += 1
         await publisher.store.write((tx) =>
           tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }),
@@ -64,7 +74,7 @@ t.test('attempts to reconnect are as far apart as told, without asking the wall 
   Date.now = () => {
     throw new Error('asked the wall clock')
   }
-  const { reconnectDelayHandler, reconnectToServer } = steadyReconnect<{ lastConnect: number }>(60_000)
+  const { reconnectDelayHandler, reconnectToServer } = steadyReconnect<{ lastConnect: number }>(60_000, platform)
   const server = { lastConnect: 1e15 }
   t.ok(server.lastConnect + reconnectDelayHandler() <= 0, 'never too early for the client')
   t.strictSame(reconnectToServer([server]), { server, delay: 0 }, 'the first one at once')

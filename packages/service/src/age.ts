@@ -9,8 +9,8 @@
  */
 import { eq, type SQL, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import type { Clock } from './clock.ts'
 import type { Lease } from './lease.ts'
+import type { Platform } from './platform.ts'
 import type { AgeName, AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
@@ -55,7 +55,7 @@ export function ageReads(reader: Connection): AgeReads {
     .from(ages)
     .where(eq(ages.name, sql.placeholder('name')))
     .prepare()
-  return { of: (name) => find.get({ name })?.ms ?? 0 }
+  return { of: async (name) => find.get({ name })?.ms ?? 0 }
 }
 
 /** @param order the column by which the rows are in the order of their ages; it has an index, and is never negative */
@@ -64,17 +64,18 @@ export function keptAges(reader: Connection, table: string, age: string, order: 
     reader.prepare(`SELECT ${age} FROM ${table} WHERE ${order} >= 0 ORDER BY ${order} ${direction} LIMIT 1`).pluck(),
   )
   return {
-    oldest: () => first?.get() as number | undefined,
-    newest: () => last?.get() as number | undefined,
+    oldest: async () => first?.get() as number | undefined,
+    newest: async () => last?.get() as number | undefined,
   }
 }
 
 export interface Age {
   /**
    * The age, ms; never less than it was. To the millisecond while `count` is called, behind where it was not. Only for the
-   * holder of the lease.
+   * holder of the lease. A transaction is told it and does not ask: what it awaits is `tx`.
+   * @throws the store's trouble
    */
-  now(): number
+  now(): Promise<number>
   /**
    * To be called at least once per second while something is measured by this age; writes once per step.
    * @throws LeaseLost, or the store's trouble; then nothing was counted.
@@ -88,47 +89,52 @@ export function createAge(options: {
   read: AgeReads
   write: <T>(work: Work<{ ages: AgeWrites; lease: LeaseWrites }, T>) => Promise<T>
   lease: Pick<Lease, 'onAcquired'>
-  clock: Clock
+  platform: Platform
 }): Age {
-  const { name, read, write, lease, clock } = options
+  const { name, read, write, lease, platform } = options
   const stepMs = options.stepMs ?? AGE_STEP_MS[name]
   /** The age in the file, and when on this process's monotonic clock it was that. */
   let counted = { ms: -1, at: 0 }
-  let acquiredAt: number | undefined = clock.monotonic()
+  /** When the lease was acquired, until the file has been read since. */
+  let acquired: { at: number } | undefined = { at: platform.monotonic() }
   let counting = false
 
   lease.onAcquired(() => {
-    acquiredAt = clock.monotonic()
+    acquired = { at: platform.monotonic() }
   })
 
-  /** The age in the file, and what has passed since. */
-  function look(): { ms: number; passed: number } {
-    if (acquiredAt !== undefined) {
-      const ms = read.of(name)
-      // As this instance left it: nobody has counted since, so the time since then is still to be counted.
-      if (ms !== counted.ms) counted = { ms, at: acquiredAt }
-      acquiredAt = undefined
+  /** Others may have counted while this instance did not hold the lease. */
+  async function catchUp(): Promise<void> {
+    while (acquired) {
+      const since = acquired
+      const ms = await read.of(name)
+      // Equal: as this instance left it, so the time since then is still to be counted. Less: it has counted since the read.
+      if (ms > counted.ms) counted = { ms, at: since.at }
+      // Acquired once more meanwhile: what was read may be older than that.
+      if (acquired === since) acquired = undefined
     }
-    // Never more than the lag at once: rows were written in that time, at the age in the file.
-    return { ms: counted.ms, passed: Math.min(Math.floor(clock.monotonic() - counted.at), ageLag(stepMs)) }
   }
 
+  /** What has passed since. Never more than the lag at once: rows were written in that time, at the age in the file. */
+  const passed = () => Math.min(Math.floor(platform.monotonic() - counted.at), ageLag(stepMs))
+
   return {
-    now() {
-      const { ms, passed } = look()
-      return ms + passed
+    async now() {
+      await catchUp()
+      return counted.ms + passed()
     },
     async count() {
-      const { passed } = look()
-      if (counting || passed < stepMs) return
+      await catchUp()
+      const ms = passed()
+      if (counting || ms < stepMs) return
       counting = true
-      const at = clock.monotonic()
+      const at = platform.monotonic()
       try {
-        const ms = await write(async (tx) => {
+        const age = await write(async (tx) => {
           await tx.lease.assertHeld()
-          return tx.ages.add(name, passed)
+          return tx.ages.add(name, ms)
         })
-        counted = { ms, at }
+        counted = { ms: age, at }
       } finally {
         counting = false
       }

@@ -2,13 +2,13 @@
  * What a file was made for: one system, and one currency. Amounts are meaningless without their currency, and events must
  * never be taken from, or given to, another system that shares the broker: a file that belongs elsewhere is not served.
  */
-import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isCurrency } from '@checkout/contracts/currencies.ts'
 import { eq, isNull } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { BAD_CONFIG } from './exit-codes.ts'
+import type { Platform } from './platform.ts'
 import type { DeploymentWrites, Work } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
@@ -66,6 +66,7 @@ export function deploymentWrites(writer: Connection): DeploymentWrites {
 export async function requireDeployment(
   store: { write<T>(work: Work<{ deployment: DeploymentWrites }, T>): Promise<T> },
   config: { CURRENCY: string; DATA_DIR: string; SYSTEM_ID?: string },
+  platform: Platform,
 ): Promise<Deployment> {
   const { CURRENCY: currency, DATA_DIR: dataDir } = config
   const kept = await store.write((tx) => tx.deployment.currency(currency))
@@ -76,7 +77,7 @@ export async function requireDeployment(
     exit(`CURRENCY is ${currency}, but the data in ${dataDir} is in ${kept}${remedy}.`)
   }
   const pinned = await store.write((tx) => tx.deployment.systemId())
-  const wanted = config.SYSTEM_ID ?? sharedSystemId(dataDir, pinned)
+  const wanted = config.SYSTEM_ID ?? sharedSystemId(dataDir, pinned, platform)
   const systemId = await store.write((tx) => tx.deployment.pin(wanted))
   if (systemId !== wanted) {
     const said = config.SYSTEM_ID === undefined ? `${join(dataDir, SYSTEM_ID_FILE)} says` : 'SYSTEM_ID is'
@@ -88,15 +89,15 @@ export async function requireDeployment(
 }
 
 /**
- * The id in the folder's file. Where there is none yet the first service makes it, of `known` or at random; all that start
+ * The id in the folder's file. Where there is none yet the first service makes it, of `known` or a new one; all that start
  * at the same time end with the same one, whoever dies on the way: the file appears at once and whole, or not at all.
  */
-export function sharedSystemId(dataDir: string, known: string | undefined): string {
+export function sharedSystemId(dataDir: string, known: string | undefined, { newId }: Platform): string {
   const file = join(dataDir, SYSTEM_ID_FILE)
   const found = readSystemId(file)
   if (found !== undefined) return found
-  const fresh = known ?? randomUUID()
-  const draft = `${file}.${randomUUID()}`
+  const fresh = known ?? newId()
+  const draft = `${file}.${newId()}`
   writeFileSync(draft, `${fresh}\n`, { flush: true })
   try {
     linkSync(draft, file)

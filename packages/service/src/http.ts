@@ -1,6 +1,5 @@
 /** The Fastify that every service starts with: strict, bounded, one log line per request, one form of errors. */
 import { isUtf8 } from 'node:buffer'
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Problem as ProblemSchema } from '@checkout/contracts/http.ts'
@@ -14,6 +13,7 @@ import { type HealthChecks, registerHealth } from './health.ts'
 import { ownHosts } from './hosts.ts'
 import type { Logger } from './logging.ts'
 import { registerMetrics } from './metrics.ts'
+import type { Platform } from './platform.ts'
 import {
   handleError,
   handleNotFound,
@@ -28,6 +28,7 @@ import { DoubledKey, parseStrictJson } from './strict-json.ts'
 import { buildValidator } from './validation.ts'
 
 export interface HttpOptions {
+  platform: Platform
   logger: Logger
   /** Bodies to register under their `$id`, for `ref()`. Problem is registered always. */
   schemas?: readonly TSchema[]
@@ -60,6 +61,7 @@ const TIMEOUT_CHECK_MS = 2_000
  * documentation must be in place before the first route.
  */
 export async function buildHttp(options: HttpOptions): Promise<App> {
+  const { platform } = options
   const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
   const app = fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
@@ -71,15 +73,15 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
     http: { connectionsCheckingInterval: TIMEOUT_CHECK_MS, headersTimeout: requestTimeout, requestTimeout },
     // While closing, requests on open connections are still served, with Connection: close.
     return503OnClosing: false,
-    genReqId: requestId,
+    genReqId: (request) => requestId(request, platform),
     // never: the declared type is that of Fastify's own compiler with its pool, not of what it is called with.
     schemaController: { compilersFactory: { buildValidator: buildValidator as never } },
     frameworkErrors: handleError, // bad URLs, which never reach a route
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, platform),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   acceptJsonOnly(app)
-  closeUnusedSockets(app)
+  closeUnusedSockets(app, platform)
   app.decorateRequest('userId', '')
   app.decorate('readiness', { draining: false })
   app.addHook('onRequest', (request, reply, done) => {
@@ -94,7 +96,7 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
   app.addSchema(ProblemSchema)
   for (const schema of options.schemas ?? []) app.addSchema(schema)
 
-  if (options.rateLimits) registerRateLimit(app, options.rateLimits)
+  if (options.rateLimits) registerRateLimit(app, options.rateLimits, platform)
   if (options.docs) await registerDocs(app, options.docs)
   if (options.health) registerHealth(app, options.health)
   if (options.metrics) registerMetrics(app, options.metrics)
@@ -102,9 +104,9 @@ export async function buildHttp(options: HttpOptions): Promise<App> {
 }
 
 /** A caller's id is kept so that one request can be followed through the gateway; it must be safe to log and echo. */
-export function requestId(request: IncomingMessage): string {
+export function requestId(request: IncomingMessage, { newId }: Platform): string {
   const given = request.headers['x-request-id']
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID()
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : newId()
 }
 
 /**
@@ -166,7 +168,7 @@ function acceptJsonOnly(app: App): void {
  * server.close() waits for every connection but those between two requests. One that has never sent a whole request
  * head (a browser's preconnect, a load balancer's spare) would hold the shutdown until its timeout.
  */
-function closeUnusedSockets(app: App): void {
+function closeUnusedSockets(app: App, { setTimeout }: Platform): void {
   const unused = new Set<Socket>()
   app.server.on('connection', (socket: Socket) => {
     unused.add(socket)
@@ -202,11 +204,11 @@ function logRequests(app: App): void {
 }
 
 /** Requests that Node's HTTP parser refuses; there is no request object, so the answer is written by hand. */
-function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+function answerClientError(error: Error & { code?: string }, socket: Socket, { newId, setTimeout }: Platform): void {
   // The client went away, or an answer is under way already: nothing can be said.
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy(error)
   const problem = new Problem(clientErrorCodes[error.code ?? ''] ?? 'request_malformed')
-  const body = JSON.stringify(problem.toBody(randomUUID()))
+  const body = JSON.stringify(problem.toBody(newId()))
   const headers = {
     connection: 'close',
     'content-type': PROBLEM_TYPE,

@@ -5,7 +5,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { ageNow, keptAges } from './age.ts'
-import type { Clock } from './clock.ts'
+import type { Platform } from './platform.ts'
 import type { Answer, IdempotencyWrites, IdempotentRequest, KeptAges } from './port.ts'
 import { Problem } from './problem.ts'
 import { queries } from './queries.ts'
@@ -58,7 +58,7 @@ export const idempotencyKeys = sqliteTable(
   (t) => [primaryKey({ columns: [t.userId, t.route, t.key] })],
 )
 
-export function idempotencyWrites(writer: Connection, clock: Clock): IdempotencyWrites {
+export function idempotencyWrites(writer: Connection, platform: Platform): IdempotencyWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const t = idempotencyKeys
@@ -108,7 +108,7 @@ export function idempotencyWrites(writer: Connection, clock: Clock): Idempotency
         status: answer.status,
         body: JSON.stringify(answer.body),
         location: answer.location ?? null,
-        createdAt: clock.now(),
+        createdAt: platform.now(),
       })
       return answer
     },

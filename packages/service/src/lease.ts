@@ -12,7 +12,7 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { eq, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import type { Clock } from './clock.ts'
+import type { Platform } from './platform.ts'
 import type { LeaseReads, LeaseWrites, Work } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
@@ -115,7 +115,7 @@ export function leaseReads(reader: Connection): LeaseReads {
   const current = queries(reader).select().from(lease).where(eq(lease.id, 1)).prepare()
   const pulse = pulseFile(reader)
   return {
-    current() {
+    async current() {
       const { holder, counter } = current.get() as { holder: string | null; counter: number }
       return { holder, counter, pulse: pulseOf(pulse) }
     },
@@ -135,20 +135,20 @@ export interface Lease {
 export function createLease(options: {
   read: LeaseReads
   write: <T>(work: Work<{ lease: LeaseWrites }, T>) => Promise<T>
-  clock: Clock
+  platform: Platform
 }): Lease {
-  const { read, write, clock } = options
+  const { read, write, platform } = options
   const stopping = new AbortController()
   const listeners: (() => void)[] = []
   let renewedAt = Number.NEGATIVE_INFINITY
   let seen: { counter: number; pulse: string | undefined; since: number } = { counter: -1, pulse: '', since: 0 }
   let loop: Promise<void> | undefined
 
-  const held = () => !stopping.signal.aborted && clock.monotonic() - renewedAt < LEASE_TRUSTED_MS
+  const held = () => !stopping.signal.aborted && platform.monotonic() - renewedAt < LEASE_TRUSTED_MS
 
   async function tick(): Promise<void> {
     // Taken before the write: the others may have seen the old pulse from this moment on.
-    const now = clock.monotonic()
+    const now = platform.monotonic()
     let wasHeld: boolean
     if (renewedAt > Number.NEGATIVE_INFINITY) {
       const renewed = await write((tx) => tx.lease.renew())
@@ -156,10 +156,10 @@ export function createLease(options: {
       wasHeld = held()
       renewedAt = renewed ? now : Number.NEGATIVE_INFINITY
     } else {
-      const { holder, counter, pulse } = read.current()
+      const { holder, counter, pulse } = await read.current()
       // The time after the read: a pause in between (SIGSTOP, a suspended machine) must not count as a standstill.
       const moved = counter !== seen.counter || pulse !== seen.pulse
-      if (moved || pulse === undefined) seen = { counter, pulse, since: clock.monotonic() }
+      if (moved || pulse === undefined) seen = { counter, pulse, since: platform.monotonic() }
       wasHeld = false
       if (holder === null || now - seen.since >= LEASE_EXPIRES_MS) {
         if (await write((tx) => tx.lease.take(counter))) renewedAt = now
@@ -176,7 +176,7 @@ export function createLease(options: {
         // A locked or full file: nobody can renew or take it either, so trying again is all there is to do.
         if (!isStorageError(error)) throw error
       }
-      await clock.sleep(LEASE_TICK_MS, stopping.signal)
+      await platform.sleep(LEASE_TICK_MS, stopping.signal)
     }
   }
 

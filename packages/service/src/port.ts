@@ -2,8 +2,8 @@
  * The store's port, as far as every service has it: what is behind `store.write` and `store.read`, whatever the engine. No
  * type here knows SQL or an engine.
  *
- * Everything of a transaction answers a promise and is awaited: un-awaited, a fence fences nothing and a refusal is nobody's
- * (`npm run check` reports it). An error of the engine rejects the promise. Reads answer at once, for now.
+ * Transactions and reads answer promises and are awaited: un-awaited, a fence fences nothing, a refusal is nobody's and
+ * whatever was not found is there (`npm run check` reports it). An error of the engine rejects the promise.
  */
 
 /** One transaction. Awaits only `tx`, has no other effects and may run again; see unit-of-work.ts. */
@@ -15,12 +15,16 @@ export interface Store<Tx, Reads> {
    * @throws what `work` throws (nothing of it is stored then), or StoreUnavailable.
    */
   write<T>(work: Work<Tx, T>): Promise<T>
-  /** Committed rows only. Each call is its own short read: none outlives one page. */
+  /**
+   * Committed rows only, and all that `write` answered for before the call. Each call is its own short read: two may
+   * see different moments, and none outlives one page. Not for a transaction, which awaits only `tx`. After `close`
+   * they reject.
+   */
   readonly read: Reads
   /** Calls the listener after commits: this process's at once, those of other instances within 20 ms. */
   onCommit(listener: () => void): void
   /** Whether the store can be read. @throws never */
-  usable(): boolean
+  usable(): Promise<boolean>
   /** Commits and writes so far, and how many wait now. */
   stats(): { commits: number; writes: number; waiting: number }
   /** Finishes the waiting writes and closes the store. */
@@ -43,7 +47,7 @@ export interface LeaseWrites {
 
 export interface LeaseReads {
   /** `pulse`: whatever it says, it changes as long as the holder lives; undefined when it cannot be seen just now. */
-  current(): { holder: string | null; counter: number; pulse: string | undefined }
+  current(): Promise<{ holder: string | null; counter: number; pulse: string | undefined }>
 }
 
 /** `retention`: of what is kept for minutes or hours. `schedule`: of what is tried again after seconds or minutes. */
@@ -56,14 +60,14 @@ export interface AgeWrites {
 }
 
 export interface AgeReads {
-  of(name: AgeName): number
+  of(name: AgeName): Promise<number>
 }
 
 /** Of the rows of a table that are kept for a while: the ages at which the oldest and the newest were written. */
 export interface KeptAges {
   /** Undefined when there is none. */
-  oldest(): number | undefined
-  newest(): number | undefined
+  oldest(): Promise<number | undefined>
+  newest(): Promise<number | undefined>
 }
 
 /** What a client gets, now or again. */

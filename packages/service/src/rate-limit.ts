@@ -5,6 +5,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import type { App } from './app.ts'
+import type { Platform } from './platform.ts'
 import { Problem } from './problem.ts'
 
 export interface RateLimits {
@@ -12,8 +13,6 @@ export interface RateLimits {
   perMinute: number
   /** Proxies before the gateway, each of which appends to X-Forwarded-For whom it was called by. */
   proxiesInFront?: number
-  /** Milliseconds of a clock that never steps back. */
-  now?: () => number
 }
 
 const WINDOW_S = 60
@@ -30,16 +29,16 @@ interface Window {
  * names no user. Others (health, metrics, docs) are not limited. The answers carry RateLimit-Policy and RateLimit
  * (draft-ietf-httpapi-ratelimit-headers); beyond the limit 429 rate_limited with Retry-After.
  */
-export function registerRateLimit(app: App, limits: RateLimits): void {
-  const { perMinute, proxiesInFront = 0, now = () => performance.now() } = limits
+export function registerRateLimit(app: App, limits: RateLimits, { monotonic }: Platform): void {
+  const { perMinute, proxiesInFront = 0 } = limits
   if (perMinute === 0) return
   const windows = new Map<string, Window>()
 
   function count(key: string): Window {
     let window = windows.get(key)
-    if (window === undefined || window.endsAt <= now()) {
+    if (window === undefined || window.endsAt <= monotonic()) {
       windows.delete(key)
-      window = { requests: 0, endsAt: now() + WINDOW_S * 1_000 }
+      window = { requests: 0, endsAt: monotonic() + WINDOW_S * 1_000 }
       windows.set(key, window)
       if (windows.size > WINDOWS_MAX) windows.delete(windows.keys().next().value as string)
     }
@@ -52,7 +51,7 @@ export function registerRateLimit(app: App, limits: RateLimits): void {
     const counted = whoIsCounted(request, proxiesInFront)
     if (counted === undefined) return done()
     const { requests, endsAt } = count(`${counted.policy} ${counted.by}`)
-    const seconds = Math.ceil((endsAt - now()) / 1_000)
+    const seconds = Math.ceil((endsAt - monotonic()) / 1_000)
     reply.header('ratelimit-policy', `"${counted.policy}";q=${perMinute};w=${WINDOW_S}`)
     reply.header('ratelimit', `"${counted.policy}";r=${Math.max(0, perMinute - requests)};t=${seconds}`)
     if (requests <= perMinute) return done()

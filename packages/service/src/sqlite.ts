@@ -7,6 +7,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
+import type { Platform } from './platform.ts'
 
 export type Connection = Database.Database
 
@@ -24,6 +25,7 @@ export interface Migration {
 
 /** How long opening may wait for another instance that migrates the same file. */
 const OPEN_BUSY_MS = 5_000
+const OPEN_RETRY_MS = 5
 /** A WAL file larger than this is cut back when it is reset; checkpoints start at a quarter of it. */
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -31,7 +33,7 @@ const WAL_LIMIT_BYTES = 64 * 1024 * 1024
  * Opens (creating it if needed) the file and applies the migrations that it lacks.
  * @throws when the file cannot be opened, is newer than this program, or does not take WAL with synchronous=FULL.
  */
-export function openSqlite(file: string, migrations: readonly Migration[]): SqliteFile {
+export function openSqlite(file: string, migrations: readonly Migration[], platform: Platform): SqliteFile {
   mkdirSync(dirname(file), { recursive: true })
   const writer = new Database(file, { timeout: OPEN_BUSY_MS })
   try {
@@ -44,7 +46,7 @@ export function openSqlite(file: string, migrations: readonly Migration[]): Sqli
     writer.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`)
     writer.pragma('wal_autocheckpoint = 4000')
     assertDurable(writer)
-    migrate(writer, migrations)
+    migrate(writer, migrations, platform)
     // From here on a locked file must not block the event loop: the unit of work retries on a timer instead.
     writer.pragma('busy_timeout = 0')
     const reader = new Database(file, { readonly: true, timeout: 0 })
@@ -68,13 +70,14 @@ export function openSqlite(file: string, migrations: readonly Migration[]): Sqli
  */
 function switchToWal(db: Connection): void {
   const pause = new Int32Array(new SharedArrayBuffer(4))
-  for (const end = performance.now() + OPEN_BUSY_MS; ; Atomics.wait(pause, 0, 0, 5)) {
+  for (let waited = 0; ; waited += OPEN_RETRY_MS) {
     try {
       db.pragma('journal_mode = WAL')
       return
     } catch (error) {
       const busy = (error as { code?: unknown }).code === 'SQLITE_BUSY'
-      if (!busy || performance.now() > end) throw error
+      if (!busy || waited >= OPEN_BUSY_MS) throw error
+      Atomics.wait(pause, 0, 0, OPEN_RETRY_MS)
     }
   }
 }
@@ -87,7 +90,7 @@ function assertDurable(db: Connection): void {
   }
 }
 
-function migrate(db: Connection, migrations: readonly Migration[]): void {
+function migrate(db: Connection, migrations: readonly Migration[], { now }: Platform): void {
   db.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT')
   db.exec('BEGIN IMMEDIATE')
   try {
@@ -100,7 +103,7 @@ function migrate(db: Connection, migrations: readonly Migration[]): void {
     for (const { name, sql } of migrations) {
       if (applied.has(name)) continue
       db.exec(sql)
-      db.prepare('INSERT INTO migrations (name, applied_at) VALUES (?, ?)').run(name, Date.now())
+      db.prepare('INSERT INTO migrations (name, applied_at) VALUES (?, ?)').run(name, now())
     }
     db.exec('COMMIT')
   } catch (error) {

@@ -1,5 +1,5 @@
 /** A service's store on SQLite: its file, its unit of work, its reads. All SQL of a service is behind it. */
-import type { Clock, NewId } from './clock.ts'
+import type { Platform } from './platform.ts'
 import type { Store } from './port.ts'
 import { type Connection, type Migration, openSqlite } from './sqlite.ts'
 import { createUnitOfWork } from './unit-of-work.ts'
@@ -13,8 +13,7 @@ const WAL_CHECK_MS = 2_000
 /** What every service's store is opened with. */
 export interface StoreOptions {
   dataDir: string
-  clock: Clock
-  newId: NewId
+  platform: Platform
 }
 
 export function openStore<Tx, Reads>(options: {
@@ -22,23 +21,24 @@ export function openStore<Tx, Reads>(options: {
   migrations: readonly Migration[]
   writes: (writer: Connection) => Tx
   reads: (reader: Connection) => Reads
-  clock: Clock
+  platform: Platform
 }): Store<Tx, Reads> {
-  const { writer, reader, close } = openSqlite(options.file, options.migrations)
-  const unit = createUnitOfWork({ db: writer, tx: options.writes(writer), clock: options.clock })
+  const { platform } = options
+  const { writer, reader, close } = openSqlite(options.file, options.migrations, platform)
+  const unit = createUnitOfWork({ db: writer, tx: options.writes(writer), platform })
   const read = options.reads(reader)
   const dataVersion = reader.prepare('PRAGMA data_version').pluck()
   const alive = reader.prepare('SELECT 1 FROM migrations LIMIT 1')
   const listeners: (() => void)[] = []
   let version = dataVersion.get()
 
-  const others = setInterval(() => {
+  const others = platform.setInterval(() => {
     const now = tryRead(() => dataVersion.get())
     if (now === undefined || now === version) return
     version = now
     for (const listener of listeners) listener()
   }, OTHERS_POLL_MS)
-  const wal = setInterval(() => boundWal(writer), WAL_CHECK_MS)
+  const wal = platform.setInterval(() => boundWal(writer), WAL_CHECK_MS)
 
   return {
     write: unit.write,
@@ -47,11 +47,11 @@ export function openStore<Tx, Reads>(options: {
       listeners.push(listener)
       unit.onCommit(listener)
     },
-    usable: () => tryRead(() => alive.get()) !== undefined,
+    usable: async () => tryRead(() => alive.get()) !== undefined,
     stats: unit.stats,
     async close() {
-      clearInterval(others)
-      clearInterval(wal)
+      platform.clearTimeout(others)
+      platform.clearTimeout(wal)
       await unit.close()
       close()
     },

@@ -11,7 +11,7 @@
  * full, I/O error), its members are run again one by one.
  */
 import { ok } from 'node:assert'
-import type { Clock } from './clock.ts'
+import type { Platform } from './platform.ts'
 import type { Work } from './port.ts'
 import type { Connection } from './sqlite.ts'
 import { isStorageError } from './storage-error.ts'
@@ -62,8 +62,8 @@ type Outcome = { ok: true; value: unknown } | { ok: false; error: unknown }
 /** The whole transaction is gone, with why. */
 type Lost = { lost: unknown }
 
-export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: Clock }): UnitOfWork<Tx> {
-  const { db, tx, clock } = options
+export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform: Platform }): UnitOfWork<Tx> {
+  const { db, tx, platform } = options
   const begins = db.prepare('BEGIN IMMEDIATE')
   const commits = db.prepare('COMMIT')
   const rollsBack = db.prepare('ROLLBACK')
@@ -85,14 +85,14 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
     return new Promise<T>((resolve, reject) => {
       waiting.push({
         work,
-        deadline: clock.monotonic() + MAX_WAIT_MS,
+        deadline: platform.monotonic() + MAX_WAIT_MS,
         resolve: resolve as (v: unknown) => void,
         reject,
       })
       if (!pumping) {
         pumping = true
         // After the current turn of the event loop, so that all requests it has read share the COMMIT.
-        setImmediate(pump)
+        platform.setImmediate(pump)
       }
     })
   }
@@ -105,7 +105,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
         await runBatch(batch)
       }
       // Lets the event loop read the next requests: they form the next batch.
-      if (waiting.length > 0) await new Promise(setImmediate)
+      if (waiting.length > 0) await new Promise<void>(platform.setImmediate)
     }
     pumping = false
     idle?.()
@@ -113,7 +113,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
 
   /** Refuses the writes that have waited too long; returns whether somebody still wants the transaction. */
   function refuseLate(): boolean {
-    const now = clock.monotonic()
+    const now = platform.monotonic()
     const late = waiting.filter((member) => member.deadline <= now)
     if (late.length > 0) {
       waiting = waiting.filter((member) => member.deadline > now)
@@ -131,7 +131,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
       } catch (error) {
         if (!isStorageError(error)) throw error
         // Jitter, so that two instances do not keep missing each other's gaps in step.
-        await clock.sleep(pause * (0.5 + Math.random()))
+        await platform.sleep(pause * (0.5 + platform.random()))
       }
     }
     return false
@@ -179,7 +179,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
     // savepoints.
     let overran = false
     let ended = false
-    process.nextTick(() => {
+    platform.nextTick(() => {
       overran = !ended
     })
     try {
@@ -194,7 +194,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; clock: C
 
   async function runSingly(member: Member<Tx>): Promise<void> {
     let cause: unknown
-    if (await begin(() => clock.monotonic() < member.deadline)) {
+    if (await begin(() => platform.monotonic() < member.deadline)) {
       const outcome = await runMember(member)
       if ('lost' in outcome) cause = outcome.lost
       else if (

@@ -1,4 +1,5 @@
 /** The app that the HTTP tests share: one route of each kind, and its log. */
+
 import { Writable } from 'node:stream'
 import { NewOrder, ref } from '@checkout/contracts/http.ts'
 import pino from 'pino'
@@ -7,6 +8,7 @@ import { bodyErrors, identityErrors, responses } from '../src/docs.ts'
 import { buildHttp, type HttpOptions } from '../src/http.ts'
 import { identify, optionalIdentity } from '../src/identity.ts'
 import { decodeCursor, pageQuery } from '../src/pages.ts'
+import { createPlatform } from '../src/platform.ts'
 import { Problem } from '../src/problem.ts'
 import { noBody } from '../src/validation.ts'
 
@@ -30,7 +32,7 @@ export function recordingLogger() {
 
 export async function testApp(options: Partial<HttpOptions> = {}) {
   const { logger, lines } = recordingLogger()
-  const app = await buildHttp({ logger, schemas: [NewOrder, Order], ...options })
+  const app = await buildHttp({ platform: createPlatform(), logger, schemas: [NewOrder, Order], ...options })
 
   app.post(
     '/orders',

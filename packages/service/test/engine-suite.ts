@@ -4,11 +4,11 @@
  */
 import { readFile } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
-import { manualClock, settled } from '@checkout/testkit/clock.ts'
+import { createTestPlatform, settled } from '@checkout/testkit/platform.ts'
 import t, { type Test } from 'tap'
-import type { Clock } from '../src/clock.ts'
 import { IDEMPOTENCY_RETENTION_MS } from '../src/idempotency.ts'
 import { LeaseLost } from '../src/lease.ts'
+import type { Platform } from '../src/platform.ts'
 import type { AgeWrites, Answer, IdempotencyWrites, IdempotentRequest, LeaseWrites, Store } from '../src/port.ts'
 import { Problem } from '../src/problem.ts'
 import { ForeignAwait, MAX_BATCH, MAX_WAIT_MS, StoreUnavailable } from '../src/unit-of-work.ts'
@@ -36,7 +36,7 @@ export interface Engine {
   /** An instance on an empty store, or on the one `at` that another has opened; closed when the test has ended. */
   open(
     t: Test,
-    options?: { at?: string | undefined; clock?: Clock; holder?: string },
+    options?: { at?: string | undefined; platform?: Platform; holder?: string },
   ): Store<EngineTx, EngineReads> & { readonly at: string }
   /** Keeps all instances on the store from writing, until the answer is called. */
   lock(t: Test, at: string): () => void
@@ -264,12 +264,12 @@ export function engineSuite({ open, lock }: Engine): void {
   })
 
   t.test('a store that takes no writes refuses them in time, and certainly does not store them', async (t) => {
-    const clock = manualClock()
-    const { at, write, read, stats } = open(t, { clock })
+    const platform = createTestPlatform({ asleep: 'spins' })
+    const { at, write, read, stats } = open(t, { platform })
     const unlock = lock(t, at)
     const refused = numbered(2).map((id) => rejection(write((tx) => tx.add(id))))
     await settled()
-    clock.advance(MAX_WAIT_MS)
+    platform.advance(MAX_WAIT_MS)
     for (const error of await Promise.all(refused)) t.ok(error instanceof StoreUnavailable)
     t.strictSame(await read.ids(), [], 'reads go on')
     unlock()
@@ -298,8 +298,8 @@ export function engineSuite({ open, lock }: Engine): void {
   })
 
   function openKeys(t: Test, at?: string) {
-    const clock = manualClock(1_700_000_000_000)
-    const store = open(t, { at, clock })
+    const platform = createTestPlatform({ startMs: 1_700_000_000_000, asleep: 'spins' })
+    const store = open(t, { at, platform })
     /** Places the n-th order: its effect is a step of the counter, which the answer tells. */
     const place = (changed: Partial<IdempotentRequest> = {}) =>
       store.write((tx) =>
@@ -308,7 +308,7 @@ export function engineSuite({ open, lock }: Engine): void {
           return { status: 201, body: { order, note: 'ü' }, location: `/orders/${order}` }
         }),
       )
-    return { clock, store, place }
+    return { platform, store, place }
   }
 
   t.test('the same key and body get the first answer again, and nothing happens twice', async (t) => {
@@ -413,14 +413,14 @@ export function engineSuite({ open, lock }: Engine): void {
   })
 
   t.test('an answer is purged by the age of the file, wherever the wall clock is set', async (t) => {
-    const { clock, store, place } = openKeys(t)
+    const { platform, store, place } = openKeys(t)
     const purge = () => store.write((tx) => tx.idempotency.purge(IDEMPOTENCY_RETENTION_MS, 100))
     const age = (ms: number) => store.write((tx) => tx.ages.add('retention', ms))
     await place()
     await age(HOUR_MS)
     await place({ key: 'k2' })
     for (const hours of [26, -52, 26, 1, -2, 1]) {
-      clock.advance(hours * HOUR_MS)
+      platform.advance(hours * HOUR_MS)
       t.equal(await purge(), 0, `the wall clock is set by ${hours} h`)
     }
     await age(23 * HOUR_MS)

@@ -1,6 +1,7 @@
 import { Counter } from 'prom-client'
 import t from 'tap'
 import { createMetrics } from '../src/metrics.ts'
+import { createPlatform } from '../src/platform.ts'
 import { networkOf } from '../src/rate-limit.ts'
 import { ada, testApp } from './app.ts'
 
@@ -51,8 +52,12 @@ t.test('metrics: requests by route pattern, process metrics, and the own ones of
 
 t.test('the rate limit is per user and answers 429 with Retry-After', async (t) => {
   let now = 0
-  const rateLimits = { perMinute: 2, now: () => now }
-  const { app } = await testApp({ rateLimits, health: { store: () => true, nats: () => true } })
+  const platform = { ...createPlatform(), monotonic: () => now }
+  const { app } = await testApp({
+    platform,
+    rateLimits: { perMinute: 2 },
+    health: { store: () => true, nats: () => true },
+  })
   t.teardown(() => app.close())
   const get = (user: string) => app.inject({ url: '/orders', headers: { 'x-user-id': user } })
   const left = ({ headers }: { headers: Record<string, unknown> }) => [headers['ratelimit-policy'], headers.ratelimit]

@@ -1,14 +1,16 @@
 import { mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
-import { settled, virtualTime } from '@checkout/testkit/clock.ts'
 import { until } from '@checkout/testkit/eventually.ts'
+import { createTestPlatform, createTime, settled } from '@checkout/testkit/platform.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
-import { systemClock } from '../src/clock.ts'
 import { createLease, LEASE_EXPIRES_MS, LEASE_TICK_MS, LeaseLost } from '../src/lease.ts'
+import { createPlatform } from '../src/platform.ts'
 import { MAX_WAIT_MS } from '../src/unit-of-work.ts'
 import { contenders } from './support/contenders.ts'
 import { openNotes, tempFile } from './support/notes-store.ts'
 import { rejection } from './support/unit.ts'
+
+const machine = createPlatform()
 
 t.test('of three, one holds the lease from the start, and keeps it', async (t) => {
   const { all, holder, pass } = await contenders(t)
@@ -61,7 +63,7 @@ t.test('when the holder stops, another takes over after 1 s; the old one is fenc
   const { all, holder, holders, pass } = await contenders(t)
   await pass(5_000)
   const old = holder()
-  old.clock.stopped = true
+  old.platform.stopped = true
   const before = await pass(LEASE_EXPIRES_MS - LEASE_TICK_MS)
   t.strictSame(before, { most: 1, order: [old.name] }, 'nobody takes over before 1 s without a renewal')
   const after = await pass(3 * LEASE_TICK_MS)
@@ -76,7 +78,7 @@ t.test('when the holder stops, another takes over after 1 s; the old one is fenc
   })
   t.ok((await rejection(undone)) instanceof LeaseLost)
   t.strictSame(all.at(0)?.store.read.ids(), [])
-  old.clock.stopped = false
+  old.platform.stopped = false
   t.strictSame(await pass(5_000), { most: 1, order: [next.name] })
   t.strictSame(holders(), [next])
   t.equal(next.acquired(), 1)
@@ -88,7 +90,7 @@ t.test('a holder that stops in order is succeeded at the next look', async (t) =
   const old = holder()
   await old.lease.stop()
   t.strictSame(holders(), [])
-  t.equal(old.store.read.lease.current().holder, null)
+  t.equal((await old.store.read.lease.current()).holder, null)
   await pass(LEASE_TICK_MS)
   t.not(holder(), old)
   t.strictSame((await pass(3_000)).most, 1)
@@ -113,7 +115,7 @@ t.test('a locked file makes nobody wrong', async (t) => {
     t.strictSame((await pass(LEASE_EXPIRES_MS)).most, 1, 'the holder, for as long as it may trust the lease')
     t.strictSame(holders(), [], 'it does not act on what it could not renew')
     t.strictSame(await pass(10_000), { most: 0, order: [] })
-    if (refused) for (const { storeClock } of all) storeClock.advance(MAX_WAIT_MS)
+    if (refused) for (const { storePlatform } of all) storePlatform.advance(MAX_WAIT_MS)
     if (refused) await until('all were refused', () => all.every((c) => c.store.stats().waiting === 0))
     outside.exec('ROLLBACK')
     await until('nobody waits', () => all.every((c) => c.store.stats().waiting === 0))
@@ -134,9 +136,9 @@ t.test('clocks with any offset, and rates up to a quarter apart, never show two 
     for (let round = 0; round < 4; round += 1) {
       t.equal((await pass(5_000)).most, 1)
       const stopped = holder()
-      stopped.clock.stopped = true
+      stopped.platform.stopped = true
       t.equal((await pass(5_000)).most, 1, `${stopped.name} stopped`)
-      stopped.clock.stopped = false
+      stopped.platform.stopped = false
     }
     t.equal((await pass(5_000)).most, 1)
     t.ok(all.reduce((sum, c) => sum + c.acquired(), 0) >= 5, 'it went from hand to hand')
@@ -147,21 +149,21 @@ t.test('with rates further apart than that, only one can record: the lease in th
   const { all, pass } = await contenders(t, [{ rate: 0.2 }, { rate: 3 }, { rate: 1 }])
   for (let i = 0; i < 200; i += 1) {
     await pass(50)
-    if (i % 40 === 20) for (const c of all) c.clock.stopped = c.lease.held()
+    if (i % 40 === 20) for (const c of all) c.platform.stopped = c.lease.held()
     const recorded = await Promise.allSettled(all.map((c) => c.store.write((tx) => tx.lease.assertHeld())))
     const ok = all.filter((_, k) => recorded[k]?.status === 'fulfilled')
     if (ok.length !== 1) t.fail(`${ok.map((c) => c.name)} recorded at the same time`)
   }
-  for (const c of all) c.clock.stopped = false
+  for (const c of all) c.platform.stopped = false
   t.ok(all.reduce((sum, c) => sum + c.acquired(), 0) > 1, 'it went from hand to hand')
 })
 
 t.test('an observer that was stopped while it looked does not take its pause for a standstill', async (t) => {
   const file = tempFile(t)
-  const time = virtualTime()
-  const [own, others] = [openNotes(file, systemClock, 'holder'), openNotes(file, systemClock, 'observer')]
-  const holderClock = time.clock()
-  const holder = createLease({ read: own.read.lease, write: own.write, clock: holderClock })
+  const time = createTime()
+  const [own, others] = [openNotes(file, machine, 'holder'), openNotes(file, machine, 'observer')]
+  const holderPlatform = createTestPlatform({ time, asleep: 'waits' })
+  const holder = createLease({ read: own.read.lease, write: own.write, platform: holderPlatform })
   let offset = 0
   const observer = createLease({
     read: {
@@ -172,7 +174,7 @@ t.test('an observer that was stopped while it looked does not take its pause for
       },
     },
     write: others.write,
-    clock: { ...time.clock(), monotonic: () => time.now() + offset },
+    platform: { ...createTestPlatform({ time, asleep: 'waits' }), monotonic: () => time.now() + offset },
   })
   t.teardown(async () => {
     await Promise.all([holder.stop(), observer.stop()])
@@ -180,22 +182,22 @@ t.test('an observer that was stopped while it looked does not take its pause for
   })
   holder.start()
   await settled()
-  await time.advance(100)
+  await time.pass(100)
   observer.start()
   await settled()
   // The holder's renewal is late, but not so late that it should lose the lease.
-  holderClock.stopped = true
-  await time.advance(600)
+  holderPlatform.stopped = true
+  await time.pass(600)
   const during = { holder: holder.held(), observer: observer.held() }
-  holderClock.stopped = false
-  await time.advance(2_000)
+  holderPlatform.stopped = false
+  await time.pass(2_000)
   t.strictSame(during, { holder: true, observer: false }, '700 ms after the last renewal')
   t.strictSame({ holder: holder.held(), observer: observer.held() }, { holder: true, observer: false })
 })
 
 t.test('onAcquired is called whenever held() turned true, also when it was false during a slow renewal', async (t) => {
-  const store = openNotes(tempFile(t), systemClock, 'holder')
-  const time = virtualTime()
+  const store = openNotes(tempFile(t), machine, 'holder')
+  const time = createTime()
   let offset = 0
   let slowMs = 0
   let seenWhileSlow: boolean | undefined
@@ -209,7 +211,7 @@ t.test('onAcquired is called whenever held() turned true, also when it was false
       }
       return result
     },
-    clock: { ...time.clock(), monotonic: () => time.now() + offset },
+    platform: { ...createTestPlatform({ time, asleep: 'waits' }), monotonic: () => time.now() + offset },
   })
   let acquired = 0
   lease.onAcquired(() => {
@@ -224,22 +226,22 @@ t.test('onAcquired is called whenever held() turned true, also when it was false
   await settled()
   t.strictSame({ held: lease.held(), acquired }, { held: true, acquired: 1 })
   slowMs = 700
-  await time.advance(LEASE_TICK_MS)
+  await time.pass(LEASE_TICK_MS)
   t.equal(seenWhileSlow, false, '900 ms after the last renewal')
   t.strictSame({ held: lease.held(), acquired }, { held: true, acquired: 2 })
   // The others may have seen the renewed counter stand still since before the write was answered.
   slowMs = 900
-  await time.advance(LEASE_TICK_MS)
+  await time.pass(LEASE_TICK_MS)
   t.equal(lease.held(), false, 'a renewal counts from before its write')
 })
 
-t.test('the sleep of the system clock ends when it is aborted, and does not reject', async (t) => {
+t.test('a sleep ends when it is aborted, and does not reject', async (t) => {
   const stopping = new AbortController()
-  const sleep = systemClock.sleep(60_000, stopping.signal)
+  const sleep = machine.sleep(60_000, stopping.signal)
   stopping.abort()
   await sleep
-  await systemClock.sleep(60_000, stopping.signal)
-  const from = systemClock.monotonic()
-  await systemClock.sleep(20)
-  t.ok(systemClock.monotonic() - from >= 19, 'and lasts as long as it was asked to')
+  await machine.sleep(60_000, stopping.signal)
+  const from = machine.monotonic()
+  await machine.sleep(20)
+  t.ok(machine.monotonic() - from >= 19, 'and lasts as long as it was asked to')
 })

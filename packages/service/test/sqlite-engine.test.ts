@@ -1,21 +1,23 @@
 import Database from 'better-sqlite3'
 import { ageMigrations, ageWrites } from '../src/age.ts'
-import { systemClock } from '../src/clock.ts'
 import { idempotencyMigrations, idempotencyWrites } from '../src/idempotency.ts'
+import { createPlatform } from '../src/platform.ts'
 import { openStore } from '../src/store.ts'
 import { engineSuite } from './engine-suite.ts'
 import { noteMigrations, noteReads, noteWrites, tempFile } from './support/notes-store.ts'
 
+const machine = createPlatform()
+
 engineSuite({
-  open(t, { at = tempFile(t), clock = systemClock, holder = 'nobody' } = {}) {
+  open(t, { at = tempFile(t), platform = machine, holder = 'nobody' } = {}) {
     const store = openStore({
       file: at,
       migrations: [...noteMigrations, ...ageMigrations, ...idempotencyMigrations],
-      clock,
+      platform,
       writes: (writer) => ({
         ...noteWrites(writer, holder),
         ages: ageWrites(writer),
-        idempotency: idempotencyWrites(writer, clock),
+        idempotency: idempotencyWrites(writer, platform),
       }),
       reads(reader) {
         const { ids, counter } = noteReads(reader)

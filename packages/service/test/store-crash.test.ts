@@ -2,9 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '@checkout/testkit/eventually.ts'
 import { newSeed, seededRandom } from '@checkout/testkit/random.ts'
 import t from 'tap'
+import { createPlatform } from '../src/platform.ts'
 import { openSqlite } from '../src/sqlite.ts'
 import { startInstance } from './support/instances.ts'
 import { noteMigrations, noteReads, tempFile } from './support/notes-store.ts'
+
+const machine = createPlatform()
 
 const ROUNDS = 6
 
@@ -25,7 +28,7 @@ t.test('after a SIGKILL at any moment: what was reported stored is there, and no
     await until('all it said has arrived', () => instance.drained())
     reported = [...reported, ...instance.lines.filter((l) => l.startsWith('stored ')).map((l) => l.slice(7))]
 
-    const { reader, writer, close } = openSqlite(file, noteMigrations)
+    const { reader, writer, close } = openSqlite(file, noteMigrations, machine)
     const parts = new Map(
       noteReads(reader)
         .parts()

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
-import { settled } from '@checkout/testkit/clock.ts'
 import { until } from '@checkout/testkit/eventually.ts'
+import { settled } from '@checkout/testkit/platform.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'
 import { StoreUnavailable } from '../src/unit-of-work.ts'
@@ -63,13 +63,14 @@ t.test('onCommit says nothing when nothing was committed', async (t) => {
 t.test('close finishes the waiting writes, refuses new ones and closes the file', async (t) => {
   const file = tempFile(t)
   const store = openNotes(file)
-  t.equal(store.usable(), true)
+  t.equal(await store.usable(), true)
   const waiting = Promise.all(Array.from({ length: 300 }, () => store.write((tx) => tx.increment())))
   const closed = store.close()
   t.ok((await rejection(store.write((tx) => tx.increment()))) instanceof StoreUnavailable)
   await closed
   await waiting
-  t.equal(store.usable(), false)
+  t.equal(await store.usable(), false)
+  await t.rejects(store.read.lease.current(), 'a read rejects')
   const reopened = openNotes(file)
   t.equal(reopened.read.counter(), 300)
   await reopened.close()

@@ -1,5 +1,5 @@
-import { manualClock, settled } from '@checkout/testkit/clock.ts'
 import { until } from '@checkout/testkit/eventually.ts'
+import { createTestPlatform, settled } from '@checkout/testkit/platform.ts'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { MAX_WAIT_MS, MAX_WAITING, StoreUnavailable } from '../src/unit-of-work.ts'
@@ -14,23 +14,23 @@ function lock(t: Test, file: string): () => void {
   return () => outside.exec('ROLLBACK')
 }
 
-/** A clock that counts the sleeps, one of which follows every refused BEGIN. */
-function countingClock() {
-  const clock = manualClock()
+/** A platform that counts the sleeps, one of which follows every refused BEGIN. */
+function countingPlatform() {
+  const platform = createTestPlatform({ asleep: 'spins' })
   let sleeps = 0
   return {
-    ...clock,
+    ...platform,
     sleep(ms: number) {
       sleeps += 1
-      return clock.sleep(ms)
+      return platform.sleep(ms)
     },
     sleeps: () => sleeps,
   }
 }
 
 t.test('a file locked by another process does not block the event loop; writes wait and then succeed', async (t) => {
-  const clock = countingClock()
-  const { file, unit, write, read } = openUnit(t, clock)
+  const platform = countingPlatform()
+  const { file, unit, write, read } = openUnit(t, platform)
   const other = startInstance(t)
   await other.ask(`lock ${file}`, 'locked')
   let ticks = 0
@@ -40,7 +40,7 @@ t.test('a file locked by another process does not block the event loop; writes w
   t.teardown(() => clearInterval(timer))
   let done = 0
   const writes = ['n1', 'n2', 'n3'].map((id) => write((tx) => tx.add(id)).then(() => (done += 1)))
-  await until('100 ticks and 50 attempts while the file is locked', () => ticks >= 100 && clock.sleeps() >= 50)
+  await until('100 ticks and 50 attempts while the file is locked', () => ticks >= 100 && platform.sleeps() >= 50)
   t.equal(done, 0)
   t.equal(unit.stats().waiting, 3)
   t.strictSame(read.ids(), [], 'reads go on')
@@ -51,12 +51,12 @@ t.test('a file locked by another process does not block the event loop; writes w
 })
 
 t.test('a write that waited 5 s is refused and never committed; a later one is', async (t) => {
-  const clock = countingClock()
-  const { file, unit, write, read } = openUnit(t, clock)
+  const platform = countingPlatform()
+  const { file, unit, write, read } = openUnit(t, platform)
   const unlock = lock(t, file)
   const attempts = (n: number) => {
-    const from = clock.sleeps()
-    return until(`${n} attempts`, () => clock.sleeps() >= from + n)
+    const from = platform.sleeps()
+    return until(`${n} attempts`, () => platform.sleeps() >= from + n)
   }
   let ran = 0
   let early: unknown
@@ -67,12 +67,12 @@ t.test('a write that waited 5 s is refused and never committed; a later one is',
   first.catch((error) => {
     early = error
   })
-  clock.advance(1_000)
+  platform.advance(1_000)
   const second = write((tx) => tx.add('second'))
-  clock.advance(MAX_WAIT_MS - 1_001)
+  platform.advance(MAX_WAIT_MS - 1_001)
   await attempts(5)
   t.equal(early, undefined, 'still waiting after 4,999 ms')
-  clock.advance(1)
+  platform.advance(1)
   t.ok((await rejection(first)) instanceof StoreUnavailable)
   await attempts(5)
   t.equal(unit.stats().waiting, 1, 'the one that came a second later still waits')
@@ -85,7 +85,7 @@ t.test('a write that waited 5 s is refused and never committed; a later one is',
 })
 
 t.test('2,000 writes may wait; the next is refused at once', async (t) => {
-  const { file, unit, write, read } = openUnit(t, manualClock())
+  const { file, unit, write, read } = openUnit(t, createTestPlatform({ asleep: 'spins' }))
   const unlock = lock(t, file)
   const waiting = Array.from({ length: MAX_WAITING }, (_, i) => write((tx) => tx.add(`n${i}`)))
   let refused: unknown
@@ -104,13 +104,13 @@ t.test('2,000 writes may wait; the next is refused at once', async (t) => {
 })
 
 t.test('close waits for a locked file, as long as a write may wait', async (t) => {
-  const clock = countingClock()
-  const { file, unit, write, read } = openUnit(t, clock)
+  const platform = countingPlatform()
+  const { file, unit, write, read } = openUnit(t, platform)
   const unlock = lock(t, file)
   const refused = rejection(write((tx) => tx.add('n1')))
   const closed = unit.close()
-  await until('an attempt', () => clock.sleeps() >= 1)
-  clock.advance(MAX_WAIT_MS)
+  await until('an attempt', () => platform.sleeps() >= 1)
+  platform.advance(MAX_WAIT_MS)
   await closed
   t.ok((await refused) instanceof StoreUnavailable)
   unlock()

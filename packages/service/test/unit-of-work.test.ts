@@ -1,5 +1,5 @@
 /** What the suite of every engine (engine-suite.ts) does not say of the unit of work. */
-import { settled } from '@checkout/testkit/clock.ts'
+import { settled } from '@checkout/testkit/platform.ts'
 import t from 'tap'
 import { MAX_BATCH, StoreUnavailable } from '../src/unit-of-work.ts'
 import { openUnit, rejection } from './support/unit.ts'

@@ -48,5 +48,5 @@ export function accountReads(reader: Connection): AccountReads {
     .from(accounts)
     .where(eq(accounts.userId, p('userId')))
     .prepare()
-  return { find: (userId) => find.get({ userId }) }
+  return { find: async (userId) => find.get({ userId }) }
 }

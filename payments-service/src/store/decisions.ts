@@ -49,5 +49,5 @@ export function decisionReads(reader: Connection): DecisionReads {
     .from(decisions)
     .where(and(eq(decisions.orderId, p('orderId')), eq(decisions.userId, p('userId'))))
     .prepare()
-  return { find: (orderId, userId) => find.get({ orderId, userId }) }
+  return { find: async (orderId, userId) => find.get({ orderId, userId }) }
 }

@@ -12,21 +12,21 @@ import { ledgerReads, ledgerWrites } from './ledger.ts'
 import type { PaymentsStore } from './port.ts'
 import { migrations } from './tables.ts'
 
-export function openPaymentsStore({ dataDir, clock, newId }: StoreOptions): PaymentsStore {
+export function openPaymentsStore({ dataDir, platform }: StoreOptions): PaymentsStore {
   return openStore({
     file: join(dataDir, services.payments.file),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
-    clock,
+    platform,
     writes: (writer: Connection) => ({
-      ...messagingWrites(writer, { source: '/payments-service', clock, newId }),
-      idempotency: idempotencyWrites(writer, clock),
+      ...messagingWrites(writer, { source: '/payments-service', platform }),
+      idempotency: idempotencyWrites(writer, platform),
       deployment: deploymentWrites(writer),
       accounts: accountWrites(writer),
       ledger: ledgerWrites(writer),
       decisions: decisionWrites(writer),
     }),
     reads: (reader: Connection) => ({
-      ...messagingReads(reader, clock),
+      ...messagingReads(reader, platform),
       idempotency: idempotencyReads(reader),
       accounts: accountReads(reader),
       ledger: ledgerReads(reader),

@@ -38,7 +38,7 @@ export function ledgerReads(reader: Connection): LedgerReads {
     .where(eq(transactions.orderId, p('orderId')))
     .prepare()
   return {
-    list: (userId, before, limit) => list.all({ userId, before, limit }),
-    debitOf: (orderId) => ofOrder.get({ orderId }),
+    list: async (userId, before, limit) => list.all({ userId, before, limit }),
+    debitOf: async (orderId) => ofOrder.get({ orderId }),
   }
 }

@@ -48,7 +48,7 @@ export interface AccountWrites {
 }
 
 export interface AccountReads {
-  find(userId: string): AccountRow | undefined
+  find(userId: string): Promise<AccountRow | undefined>
 }
 
 export interface TransactionRow {
@@ -69,9 +69,9 @@ export interface LedgerWrites {
 
 export interface LedgerReads {
   /** Newest first, before the entry number `before`. */
-  list(userId: string, before: number, limit: number): TransactionRow[]
+  list(userId: string, before: number, limit: number): Promise<TransactionRow[]>
   /** The debit of an order, if it was paid. */
-  debitOf(orderId: string): TransactionRow | undefined
+  debitOf(orderId: string): Promise<TransactionRow | undefined>
 }
 
 export interface DecisionRow {
@@ -101,5 +101,5 @@ export interface DecisionWrites {
 
 export interface DecisionReads {
   /** The decision on an order if it is this user's. */
-  find(orderId: string, userId: string): DecisionRow | undefined
+  find(orderId: string, userId: string): Promise<DecisionRow | undefined>
 }

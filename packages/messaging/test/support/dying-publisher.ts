@@ -2,10 +2,12 @@
  * A program that appends 30 events to publish, and kills itself right after the call of the broker that it is told: before
  * the file knows what has come of it.
  */
-import { uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform } from '@checkout/service/platform.ts'
 import type { Broker } from '../../src/broker.ts'
 import { openPublisherStore, patched, startLife } from './life.ts'
 import { orderData } from './till.ts'
+
+const machine = createPlatform()
 
 export type LastCall = 'publish' | 'deleteStream' | 'createStream' | 'createDurable'
 
@@ -13,7 +15,7 @@ const [, , url = '', dir = '', lastCall = ''] = process.argv
 const store = openPublisherStore(dir)
 await Promise.all(
   Array.from({ length: 30 }, () => {
-    const orderId = uuidv7()
+    const orderId = machine.newId()
     return store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
   }),
 )

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { subscriptions } from '@checkout/contracts/topology.ts'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
 import type { Deployment } from '@checkout/service/deployment.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import type { Store } from '@checkout/service/port.ts'
 import { openStore } from '@checkout/service/store.ts'
 import { assertNoChildren } from '@checkout/testkit/children.ts'
@@ -22,6 +22,8 @@ import { createJetStreamBroker, type JetStreamBroker } from '../../src/jetstream
 import { createMessaging, type Messaging } from '../../src/messaging.ts'
 import type { MessagingReads, MessagingTx } from '../../src/port.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'
+
+const machine = createPlatform()
 
 export const STREAM_MAX_BYTES = 256 * 1024 ** 2
 
@@ -54,7 +56,7 @@ export interface LifeOptions<Tx extends MessagingTx> {
   retentionMs?: number
   retryMs?: number
   streamMaxBytes?: number
-  clock?: Clock
+  platform?: Platform
   deployment?: Deployment
 }
 
@@ -70,18 +72,18 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     retryMs,
     streamMaxBytes = STREAM_MAX_BYTES,
     deployment = TEST_SYSTEM,
-    clock = systemClock,
+    platform = machine,
   } = options
   const { logger, logs } = recordingLogger()
   const claim = { service, store }
-  const connection = createJetStreamBroker({ url, name: service, streamMaxBytes, deployment, claim, logger })
+  const connection = createJetStreamBroker({ url, name: service, streamMaxBytes, platform, deployment, claim, logger })
   const broker = wrap(connection)
   const messaging = createMessaging({
     service,
     store,
-    handling: createHandling({ service, handlers, store, deployment, clock }),
+    handling: createHandling({ service, handlers, store, deployment, platform }),
     broker,
-    clock,
+    platform,
     logger,
     ...(retentionMs === undefined ? {} : { retentionMs }),
     ...(retryMs === undefined ? {} : { retryMs }),
@@ -99,7 +101,7 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     messaging: {
       ...messaging,
       async backlogsEmpty(types) {
-        if (!broker.connected || store.read.outbox.backlog().rows > 0) return false
+        if (!broker.connected || (await store.read.outbox.backlog()).rows > 0) return false
         const states = await Promise.all(subscriptions.filter((s) => types.includes(s.subject)).map(broker.durable))
         return states.every((state) => state !== undefined && state.pending + state.ackPending === 0)
       },
@@ -129,13 +131,13 @@ export function recordingLogger() {
 }
 
 /** A store of a service that only publishes. */
-export const openPublisherStore = (dir: string, clock: Clock = systemClock) =>
+export const openPublisherStore = (dir: string, platform: Platform = machine) =>
   openStore({
     file: publisherFile(dir),
     migrations: messagingMigrations,
-    clock,
-    writes: (writer) => messagingWrites(writer, { source: '/publisher', clock, newId: uuidv7 }),
-    reads: (reader) => messagingReads(reader, clock),
+    platform,
+    writes: (writer) => messagingWrites(writer, { source: '/publisher', platform }),
+    reads: (reader) => messagingReads(reader, platform),
   })
 
 export const publisherFile = (dir: string) => join(dir, 'publisher.sqlite')

@@ -3,12 +3,14 @@
  * order once. What stops a second ring-up is what stops a second debit: the inbox, and a key in the domain.
  */
 import { join } from 'node:path'
-import { type Clock, systemClock, uuidv7 } from '@checkout/service/clock.ts'
+import { createPlatform, type Platform } from '@checkout/service/platform.ts'
 import type { Connection, Migration } from '@checkout/service/sqlite.ts'
 import { openStore } from '@checkout/service/store.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'
+
+const machine = createPlatform()
 
 const migrations: readonly Migration[] = [
   {
@@ -32,23 +34,23 @@ const tillWrites = (writer: Connection) => {
 
 /** As a till of the test's system handles what comes from elsewhere than its stream. */
 export const handlingOf = (store: ReturnType<typeof openTill>, handlers: Handlers<TillTx>) =>
-  createHandling({ service: 'payments-service', handlers, store, deployment: TEST_SYSTEM, clock: systemClock })
+  createHandling({ service: 'payments-service', handlers, store, deployment: TEST_SYSTEM, platform: machine })
 
 export const tillFile = (dir: string) => join(dir, 'till.sqlite')
 
 export const openTill = (
   dir: string,
-  { clock = systemClock, onWriter }: { clock?: Clock; onWriter?: (writer: Connection) => void } = {},
+  { platform = machine, onWriter }: { platform?: Platform; onWriter?: (writer: Connection) => void } = {},
 ) =>
   openStore({
     file: tillFile(dir),
     migrations: [...messagingMigrations, ...migrations],
-    clock,
+    platform,
     writes: (writer) => {
       onWriter?.(writer)
-      return { ...messagingWrites(writer, { source: '/till', clock, newId: uuidv7 }), till: tillWrites(writer) }
+      return { ...messagingWrites(writer, { source: '/till', platform }), till: tillWrites(writer) }
     },
-    reads: (reader) => messagingReads(reader, clock),
+    reads: (reader) => messagingReads(reader, platform),
   })
 
 export type TillTx = Parameters<Parameters<ReturnType<typeof openTill>['write']>[0]>[0]

@@ -1,20 +1,20 @@
 /** Three instances that compete for the lease in one file, each with a clock of its own, in one virtual time. */
 
-import { manualClock, settled, virtualTime } from '@checkout/testkit/clock.ts'
+import { createTestPlatform, createTime, settled } from '@checkout/testkit/platform.ts'
 import type { Test } from 'tap'
 import { createLease } from '../../src/lease.ts'
 import { openNotes, tempFile } from './notes-store.ts'
 
 export async function contenders(t: Test, clocks: { offset?: number; rate?: number }[] = [{}, {}, {}]) {
   const file = tempFile(t)
-  const time = virtualTime()
+  const time = createTime()
   const all = clocks.map((options, i) => {
     const name = `instance ${i + 1}`
-    const clock = time.clock(options)
+    const platform = createTestPlatform({ ...options, time, asleep: 'waits' })
     // The unit of work's clock stands still until a test moves it: retries on a locked file take real time.
-    const storeClock = manualClock()
-    const store = openNotes(file, storeClock, name)
-    const lease = createLease({ read: store.read.lease, write: store.write, clock })
+    const storePlatform = createTestPlatform({ asleep: 'spins' })
+    const store = openNotes(file, storePlatform, name)
+    const lease = createLease({ read: store.read.lease, write: store.write, platform })
     let acquired = 0
     lease.onAcquired(() => {
       acquired += 1
@@ -23,7 +23,7 @@ export async function contenders(t: Test, clocks: { offset?: number; rate?: numb
       await lease.stop()
       await store.close()
     })
-    return { name, clock, storeClock, store, lease, acquired: () => acquired }
+    return { name, platform, storePlatform, store, lease, acquired: () => acquired }
   })
   const holders = () => all.filter((c) => c.lease.held())
   /** The only holder. @throws when there is none, or a second one. */
@@ -41,7 +41,7 @@ export async function contenders(t: Test, clocks: { offset?: number; rate?: numb
       most = Math.max(most, names.length)
       for (const name of names) if (order.at(-1) !== name) order.push(name)
     }
-    for (const end = time.now() + ms; time.now() < end; ) await time.advance(Math.min(20, end - time.now()), look)
+    for (const end = time.now() + ms; time.now() < end; ) await time.pass(Math.min(20, end - time.now()), look)
     return { most, order }
   }
   for (const contender of all) contender.lease.start()

@@ -3,9 +3,11 @@ import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setImmediate as turn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
-import { systemClock } from '../../src/clock.ts'
 import { createLease, type Lease } from '../../src/lease.ts'
+import { createPlatform } from '../../src/platform.ts'
 import { openNotes } from './notes-store.ts'
+
+const machine = createPlatform()
 
 let store: ReturnType<typeof openNotes>
 let outside: Database.Database
@@ -19,7 +21,7 @@ const attempt = (work: Promise<unknown>) => work.then(() => 'stored', codeOf)
 const commands: Record<string, (argument: string) => unknown> = {
   open(file) {
     try {
-      store = openNotes(file, systemClock, name)
+      store = openNotes(file, machine, name)
       say('opened')
     } catch (error) {
       say(`refused ${(error as Error).message}`)
@@ -82,7 +84,7 @@ const commands: Record<string, (argument: string) => unknown> = {
     say(`outcome ${JSON.stringify({ before, middle, after, later, cause, ids: store.read.ids() })}`)
   },
   lease() {
-    lease = createLease({ read: store.read.lease, write: store.write, clock: systemClock })
+    lease = createLease({ read: store.read.lease, write: store.write, platform: machine })
     lease.onAcquired(() => say('acquired'))
     lease.start()
     setInterval(() => {

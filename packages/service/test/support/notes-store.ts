@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { type Clock, systemClock } from '../../src/clock.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '../../src/lease.ts'
+import { createPlatform, type Platform } from '../../src/platform.ts'
 import type { Connection, Migration } from '../../src/sqlite.ts'
 import { openStore } from '../../src/store.ts'
+
+const machine = createPlatform()
 
 export const noteMigrations: readonly Migration[] = [
   {
@@ -57,11 +59,11 @@ export function tempFile(t: Test): string {
   return join(folder, 'data', 'notes.sqlite')
 }
 
-export const openNotes = (file: string, clock: Clock = systemClock, holder?: string) =>
+export const openNotes = (file: string, platform: Platform = machine, holder?: string) =>
   openStore({
     file,
     migrations: noteMigrations,
     writes: (writer) => noteWrites(writer, holder),
     reads: noteReads,
-    clock,
+    platform,
   })

@@ -1,14 +1,16 @@
 /** A unit of work on a file of its own, with the connections in the test's hands. */
 import type { Test } from 'tap'
-import { type Clock, systemClock } from '../../src/clock.ts'
+import { createPlatform, type Platform } from '../../src/platform.ts'
 import { openSqlite } from '../../src/sqlite.ts'
 import { createUnitOfWork } from '../../src/unit-of-work.ts'
 import { noteMigrations, noteReads, noteWrites, tempFile } from './notes-store.ts'
 
-export function openUnit(t: Test, clock: Clock = systemClock) {
+const machine = createPlatform()
+
+export function openUnit(t: Test, platform: Platform = machine) {
   const file = tempFile(t)
-  const { writer, reader, close } = openSqlite(file, noteMigrations)
-  const unit = createUnitOfWork({ db: writer, tx: noteWrites(writer), clock })
+  const { writer, reader, close } = openSqlite(file, noteMigrations, platform)
+  const unit = createUnitOfWork({ db: writer, tx: noteWrites(writer), platform })
   t.teardown(close)
   return { file, writer, unit, write: unit.write, read: noteReads(reader) }
 }
