@@ -33,7 +33,7 @@ test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## the del
 		$(WITH_NODE) npm run test-delivery --silent
 
 test-one: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## one test file or some (FILE=), of them the tests whose name contains NAME=
-	@test -n "$(FILE)" && ls $(FILE) >/dev/null || { echo 'which one? make test-one FILE=payments-service/test/race.test.ts NAME=balance' >&2; exit 2; }
+	@test -n "$(FILE)" && ls $(FILE) >/dev/null || { echo 'which one? make test-one FILE=payments-service/test/http.test.ts NAME=balance' >&2; exit 2; }
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts)" && export NATS_SERVER && \
 		$(WITH_NODE) tap --allow-empty-coverage $(FILE) $(if $(NAME),--grep="/$(NAME)/")
 

@@ -125,15 +125,15 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     SERVICES_HOST: servicesHost,
     DATA_DIR: dataDir,
     NODE_OPTIONS: [NODE_OPTIONS, env.NODE_OPTIONS].filter(Boolean).join(' '),
-    ORDERS_PORT: `${ports.orders}`,
-    PAYMENTS_PORT: `${ports.payments}`,
-    NOTIFICATIONS_PORT: `${ports.notifications}`,
+    ...Object.fromEntries(
+      parts.flatMap((part) => [
+        [`${part.toUpperCase()}_PORT`, `${ports[part]}`],
+        [`${part.toUpperCase()}_URLS`, urls(part, instances)],
+      ]),
+    ),
     WEB_PORT: `${ports.web}`,
-    PORT: `${ports.gateway}`,
-    ORDERS_URLS: urls('orders', instances),
-    PAYMENTS_URLS: urls('payments', instances),
-    NOTIFICATIONS_URLS: urls('notifications', instances),
     WEB_URLS: urls('web', 1),
+    PORT: `${ports.gateway}`,
   }
   const deaths = watchDeaths(root, log, (error) => starting.abort(error))
   const logFiles: string[] = []

@@ -1,4 +1,5 @@
 /** The services handle what the topology sends them: no handler missing, none for what never comes. */
+import type { ServiceName } from '@checkout/contracts/services.ts'
 import { subscriptions } from '@checkout/contracts/topology.ts'
 import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t from 'tap'
@@ -12,7 +13,7 @@ t.test('every subscription has its handler, and every handler its subscription',
     'orders-service': ordersHandlers,
     'payments-service': paymentsHandlers(terms),
     'notifications-service': notificationsHandlers(terms),
-  } as const
+  } satisfies Record<ServiceName, object>
   for (const [service, table] of Object.entries(handlers)) {
     const subscribed = subscriptions.filter((s) => s.service === service).map(({ subject }) => subject)
     t.strictSame(Object.keys(table).sort(), subscribed.sort(), service)

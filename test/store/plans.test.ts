@@ -3,6 +3,7 @@
  * SQLite, and one that walks through a growing table is refused. All of them run on the event loop, and the status page
  * and the duties run some of them all the time.
  */
+import type { ServiceName } from '@checkout/contracts/services.ts'
 import { createPlatform } from '@checkout/service/platform.ts'
 import type { Connection } from '@checkout/service/sqlite.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
@@ -130,10 +131,11 @@ function partialColumns(db: Connection, index: string | undefined): string[] {
 
 const options = (dataDir: string) => ({ dataDir, platform: machine })
 
+type Opening = [open: (dataDir: string) => Promise<{ close(): Promise<void> }>, atLeast: number]
+
 /** Opened, with what is asked for once at start and not prepared before; and how many statements there are at least. */
-const services: [name: string, open: (dataDir: string) => Promise<{ close(): Promise<void> }>, atLeast: number][] = [
-  [
-    'orders-service',
+const services: Record<ServiceName, Opening> = {
+  'orders-service': [
     async (dataDir) => {
       const store = openOrdersStore(options(dataDir))
       await store.write((tx) => tx.deployment.currency('RUB'))
@@ -141,8 +143,7 @@ const services: [name: string, open: (dataDir: string) => Promise<{ close(): Pro
     },
     61,
   ],
-  [
-    'payments-service',
+  'payments-service': [
     async (dataDir) => {
       const store = openPaymentsStore(options(dataDir))
       await store.write((tx) => tx.deployment.currency('RUB'))
@@ -150,12 +151,12 @@ const services: [name: string, open: (dataDir: string) => Promise<{ close(): Pro
     },
     60,
   ],
-  ['notifications-service', async (dataDir) => openNotificationsStore(options(dataDir)), 57],
-]
+  'notifications-service': [async (dataDir) => openNotificationsStore(options(dataDir)), 57],
+}
 
 t.test('no statement of a service walks through a growing table', async (t) => {
   const unused = new Set(ALLOWED)
-  for (const [name, open, atLeast] of services) {
+  for (const [name, [open, atLeast]] of Object.entries(services)) {
     const { dataDir, remove } = temporaryFolder()
     const { store, statements } = await prepared(() => open(dataDir))
     t.ok(statements.length >= atLeast, `${name}: all statements were seen, ${statements.length}`)
