@@ -51,9 +51,9 @@ export function createAnswers({ question, answers, broker, outbox }: AnswersOpti
     // Before the durables: what they have acknowledged by then is a lower bound.
     const asked = await broker.stream(questionStream)
     if (!asked || asked === 'foreign' || asked.incarnation !== (await outbox.incarnation())) return undefined
-    // A durable's floor says nothing of what was purged before it had read that.
-    for (const durable of questionDurables) if (await outbox.arrears.first(durable)) return undefined
     const read = floorOf(await states([question]), asked.lastSeq)
+    // A durable's floor says nothing of what was purged before it had read that. Asked afterwards: it is noted before the purge.
+    for (const durable of questionDurables) if (await outbox.arrears.first(durable)) return undefined
     const found = await states(answers)
     const here = found.filter((state) => state !== undefined)
     if (here.length < found.length) return undefined

@@ -180,6 +180,8 @@ export function createRelay(options: RelayOptions): Relay {
     if (recorded && !(await isThere(recorded))) {
       return rebuild(`its message ${recorded.lastSeq} is not the one published there`, signal)
     }
+    // It has grown since it was looked at, by another holder of the lease: it is looked at again.
+    if (state.lastSeq < from.seq) return undefined
     // Purged by somebody, or by a late purge of the life before: the durables count as read what nobody has read.
     if (state.firstSeq > ((await outbox.oldestSeq()) ?? state.firstSeq))
       return rebuild('its oldest messages are gone', signal)

@@ -105,6 +105,44 @@ t.test('a holder that stood still between reading the stream and its durables ma
   })
 })
 
+t.test('a stream that has grown since it was looked at is looked at again, not made anew', async (t) => {
+  await withStage(t, async ({ nats, dir, atEnd }) => {
+    const { url } = nats
+    const publisher = async (wrap: (broker: Broker) => Broker = (broker) => broker) => {
+      const store = openPublisherStore(dir)
+      const life = await startLife({ service: 'orders-service', url, store, handlers: {}, wrap })
+      atEnd(life.stop)
+      return life
+    }
+    const till = await startLife({ service: 'payments-service', url, store: openTill(dir), handlers: tillHandlers })
+    atEnd(till.stop)
+    const before = await publisher()
+    await emit(before, 20)
+    await acknowledged(before)
+    await before.stop()
+
+    let looked = 0
+    let deleted = 0
+    const next = await publisher((broker) =>
+      patched(broker, {
+        async stream(...asked: Parameters<Broker['stream']>) {
+          const state = await broker.stream(...asked)
+          looked += 1
+          return looked === 1 && state && state !== 'foreign' ? { ...state, lastSeq: state.lastSeq - 5 } : state
+        },
+        deleteStream(name) {
+          deleted += 1
+          return broker.deleteStream(name)
+        },
+      }),
+    )
+    await emit(next, 5)
+    await acknowledged(next)
+    t.equal(deleted, 0)
+    t.equal(query(tillFile(dir), EFFECTS).length, 25)
+  })
+})
+
 t.test('the stream is made anew while its durables are looked at: what nobody has read stays', async (t) => {
   await withStage(t, async (stage) => {
     const { nats, dir, atEnd } = stage

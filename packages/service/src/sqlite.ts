@@ -37,7 +37,7 @@ export function openSqlite(file: string, migrations: readonly Migration[], platf
   mkdirSync(dirname(file), { recursive: true })
   const writer = new Database(file, { timeout: OPEN_BUSY_MS })
   try {
-    switchToWal(writer)
+    switchToWal(writer, platform)
     // better-sqlite3 turns a reopened WAL file to NORMAL, which loses acknowledged commits in a power cut.
     writer.pragma('synchronous = FULL')
     writer.pragma('foreign_keys = ON')
@@ -68,15 +68,16 @@ export function openSqlite(file: string, migrations: readonly Migration[], platf
  * Retried here because SQLite answers BUSY at once, whatever the busy timeout, to a process that switches a file to WAL
  * while another one does the same. Blocks, as all of opening does, and only for the first moments of a new file.
  */
-function switchToWal(db: Connection): void {
+function switchToWal(db: Connection, { monotonic }: Platform): void {
   const pause = new Int32Array(new SharedArrayBuffer(4))
-  for (let waited = 0; ; waited += OPEN_RETRY_MS) {
+  // Not a count of pauses: SQLite itself waits for as long again when somebody else holds the whole file.
+  for (const end = monotonic() + OPEN_BUSY_MS; ; ) {
     try {
       db.pragma('journal_mode = WAL')
       return
     } catch (error) {
       const busy = (error as { code?: unknown }).code === 'SQLITE_BUSY'
-      if (!busy || waited >= OPEN_BUSY_MS) throw error
+      if (!busy || monotonic() > end) throw error
       Atomics.wait(pause, 0, 0, OPEN_RETRY_MS)
     }
   }
