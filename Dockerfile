@@ -11,9 +11,12 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 COPY packages/audit/package.json packages/audit/
 COPY packages/contracts/package.json packages/contracts/
+COPY packages/http/package.json packages/http/
+COPY packages/kernel/package.json packages/kernel/
 COPY packages/messaging/package.json packages/messaging/
 COPY packages/processes/package.json packages/processes/
 COPY packages/service/package.json packages/service/
+COPY packages/store/package.json packages/store/
 COPY packages/testkit/package.json packages/testkit/
 COPY orders-service/package.json orders-service/
 COPY payments-service/package.json payments-service/

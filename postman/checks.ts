@@ -1,5 +1,5 @@
 /** The tests of the requests: Postman scripts as text, and the refusals that many routes have in common. */
-import { type ProblemCode, problemCodes } from '@checkout/service/problem.ts'
+import { type ProblemCode, problemCodes } from '@checkout/kernel/problem.ts'
 import type { Call } from './format.ts'
 
 /** How long an account, a payment or a letter may take before the test calls it missing. */

@@ -1,5 +1,5 @@
 /** What the API documents and the collection does not show, with the reasons; test/system/postman.test.ts keeps it exact. */
-import type { ProblemCode } from '@checkout/service/problem.ts'
+import type { ProblemCode } from '@checkout/kernel/problem.ts'
 
 /** Answers by `METHOD path status code`, as the OpenAPI documents list them. */
 export const answersNotShown: readonly { answers: RegExp; what: string; reason: string }[] = [

@@ -22,7 +22,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { parts, services } from '@checkout/contracts/services.ts'
-import { SYSTEM_ID_FILE } from '@checkout/service/deployment.ts'
+import { SYSTEM_ID_FILE } from '@checkout/store/deployment.ts'
 import Database from 'better-sqlite3'
 
 export const files = parts.map((part) => services[part].file)

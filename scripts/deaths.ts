@@ -1,8 +1,8 @@
 /** What the supervisor says about its processes: starts, deaths with the last errors of the log, restarts. */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { relative } from 'node:path'
+import { BAD_CONFIG } from '@checkout/kernel/exit-codes.ts'
 import type { Death, ManagedProcess } from '@checkout/processes/managed-process.ts'
-import { BAD_CONFIG } from '@checkout/service/exit-codes.ts'
 
 /** So many deaths of one process before all were ready mean that it will not come up: its own message says why. */
 const DEATHS_WHILE_STARTING_MAX = 3

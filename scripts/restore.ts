@@ -8,7 +8,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { SYSTEM_ID_FILE } from '@checkout/service/deployment.ts'
+import { SYSTEM_ID_FILE } from '@checkout/store/deployment.ts'
 import Database from 'better-sqlite3'
 import { files, sync } from './backup.ts'
 

@@ -1,6 +1,6 @@
 /** What a proxy must and must not change in a message's header fields. Lists are flat: name, value, name, value, … */
 import type { IncomingMessage } from 'node:http'
-import type { ProblemCode } from '@checkout/service/problem.ts'
+import type { ProblemCode } from '@checkout/kernel/problem.ts'
 
 /**
  * Fields that speak of one connection only (RFC 9110, 7.6.1), so they end at the gateway. Only these: what a message

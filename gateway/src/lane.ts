@@ -5,7 +5,7 @@
  * out of use for ever, and its queue is unbounded and does not tell who still waits in it. Here a connection on which
  * anything went wrong is thrown away, so nothing that the library makes of an error can last.
  */
-import type { Platform, Timer } from '@checkout/service/platform.ts'
+import type { Platform, Timer } from '@checkout/kernel/platform.ts'
 import { Client, type Dispatcher } from 'undici'
 
 export const CONNECT_TIMEOUT_MS = 2000

@@ -7,9 +7,10 @@
  * to a service; of an answer as much is kept as a slow client has not read (readers.ts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { BODY_BYTES_MAX } from '@checkout/service/http.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { PROBLEM_TYPE, Problem, SAFE_HEADERS } from '@checkout/service/problem.ts'
+import { PROBLEM_TYPE, SAFE_HEADERS } from '@checkout/http/error-handler.ts'
+import { BODY_BYTES_MAX } from '@checkout/http/http.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { Problem } from '@checkout/kernel/problem.ts'
 import type { Dispatcher } from 'undici'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Flight } from './lane.ts'

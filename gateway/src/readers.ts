@@ -3,7 +3,7 @@
  * answer is read to the end and kept here: within bounds, at which the one that is behind longest is cut off.
  */
 import type { ServerResponse } from 'node:http'
-import type { Platform } from '@checkout/service/platform.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 
 export interface ReaderLimits {
   /** More of one answer is not kept: reading it is paused, and its connection stays taken. Every answer here is smaller. */

@@ -8,9 +8,9 @@
  */
 import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { requestId as makeRequestId } from '@checkout/service/http.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { Problem, type ProblemCode } from '@checkout/service/problem.ts'
+import { requestId as makeRequestId } from '@checkout/http/http.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { Problem, type ProblemCode } from '@checkout/kernel/problem.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { CONNECT_TIMEOUT_MS } from './lane.ts'
 import { ANSWER_DEADLINE_MS, answerProblem } from './proxy.ts'

@@ -10,7 +10,7 @@
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import type { Platform, Timer } from '@checkout/service/platform.ts'
+import type { Platform, Timer } from '@checkout/kernel/platform.ts'
 import { Client } from 'undici'
 import { createLane, type Failure, KEEP_ALIVE_MS, type Lane } from './lane.ts'
 

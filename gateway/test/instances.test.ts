@@ -1,7 +1,7 @@
 /** What happens when instances die, hang, refuse or reset. */
 
 import { createServer, type Socket } from 'node:net'
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { until } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
 import { createUpstream } from '../src/upstream.ts'

@@ -1,12 +1,12 @@
 /** Through the gateway, to services that are there: no request target is answered with a 5xx. */
 
 import type { AddressInfo } from 'node:net'
-import { createLogger } from '@checkout/service/logging.ts'
-import { createMetrics } from '@checkout/service/metrics.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createLogger } from '@checkout/kernel/logging.ts'
+import { createMetrics } from '@checkout/kernel/metrics.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { oddTargets, statusOf } from '@checkout/testkit/odd-targets.ts'
 import t from 'tap'
-import { testApp } from '../../packages/service/test/app.ts'
+import { testApp } from '../../packages/http/test/app.ts'
 import { buildApp } from '../src/app.ts'
 import { createUpstream } from '../src/upstream.ts'
 

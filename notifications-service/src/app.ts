@@ -8,9 +8,9 @@ import {
   PushedLetter,
   PushReady,
 } from '@checkout/contracts/http.ts'
+import type { App } from '@checkout/http/app.ts'
 import type { Handling } from '@checkout/messaging/handling.ts'
-import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
-import type { App } from '@checkout/service/app.ts'
+import { buildServiceApp, type ServiceAppDeps } from '@checkout/service/service.ts'
 import { letterRoutes, type RoutesDeps } from './routes.ts'
 import type { NotificationsTx } from './store/port.ts'
 import { type StreamDeps, streamRoute } from './stream.ts'

@@ -1,6 +1,6 @@
 /** The letter as the API shows it. */
 import type { Letter } from '@checkout/contracts/http.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
 import type { LetterRow } from './store/port.ts'
 
 type Shown = Pick<

@@ -4,9 +4,10 @@
  * Mail cannot be sent exactly once: a crash between the server's 250 and the commit sends a letter again. It then has
  * the same Message-ID, by which mail programs and servers recognise it.
  */
+
+import type { Platform } from '@checkout/kernel/platform.ts'
 import type { DutyOptions } from '@checkout/messaging/duty.ts'
 import type { Schedule } from '@checkout/messaging/messaging.ts'
-import type { Platform } from '@checkout/service/platform.ts'
 import { createTransport } from 'nodemailer'
 import type { Logger } from 'pino'
 import type { LetterRow, NotificationsStore } from './store/port.ts'

@@ -8,8 +8,8 @@
  */
 import type { PushedLetter, PushReady } from '@checkout/contracts/http.ts'
 import { pushSubject } from '@checkout/contracts/topology.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 import type { Signals } from '@checkout/messaging/broker.ts'
-import type { Platform } from '@checkout/service/platform.ts'
 import type { Logger } from 'pino'
 import {
   type Activity,

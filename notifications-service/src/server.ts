@@ -1,11 +1,11 @@
 /** Composition root of notifications-service: the only file that wires and listens. */
 
 import { services } from '@checkout/contracts/services.ts'
+import { loadConfigOrExit, Port, serviceConfig } from '@checkout/kernel/config.ts'
 import { createHandling } from '@checkout/messaging/handling.ts'
 import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
-import { createMessaging } from '@checkout/messaging/messaging.ts'
-import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
-import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
+import { createMeasuredMessaging } from '@checkout/service/messaging-metrics.ts'
+import { createBase, runMessagingService } from '@checkout/service/service.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { ADDRESS_BATCH, addressMore } from './add-contact.ts'
@@ -40,7 +40,7 @@ const handling = createHandling({
   handlers: createHandlers(terms),
   onCommitted: ({ data }) => push.wake(data.userId),
 })
-const messaging = createMessaging({ ...base, handling })
+const messaging = createMeasuredMessaging({ ...base, handling })
 messaging.duty({
   name: 'addressing',
   everyMs: 2_000,

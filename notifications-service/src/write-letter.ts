@@ -1,9 +1,9 @@
 /** The letter of joy or of sorrow, once per order, in one transaction with the inbox claim. */
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Letter, LetterKind } from '@checkout/contracts/http.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
-import type { Platform } from '@checkout/service/platform.ts'
 import { toLetter } from './letter.ts'
 import { failedLetter, paidLetter, type Text } from './letter-text.ts'
 import type { NotificationsTx } from './store/port.ts'

@@ -1,7 +1,7 @@
 /** Letters: what they say, that each is written once, and how they are numbered. */
 
 import { join } from 'node:path'
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { contents, execute, temporaryFolder } from '@checkout/testkit/database.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'

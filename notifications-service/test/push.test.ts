@@ -1,5 +1,5 @@
 /** What a connection is sent, with a receiver instead of a socket; stream.test.ts has the sockets. */
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import pino from 'pino'
 import t, { type Test } from 'tap'

@@ -1,8 +1,8 @@
 /** orders-service as an app that answers and never listens. */
 import { Journey, JourneyStep, NewOrder, NewUser, Order, OrderPage, User } from '@checkout/contracts/http.ts'
+import type { App } from '@checkout/http/app.ts'
 import type { Handling } from '@checkout/messaging/handling.ts'
-import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
-import type { App } from '@checkout/service/app.ts'
+import { buildServiceApp, type ServiceAppDeps } from '@checkout/service/service.ts'
 import { orderRoutes, type RoutesDeps, userRoutes } from './routes.ts'
 import type { OrdersTx } from './store/port.ts'
 

@@ -1,7 +1,7 @@
 /** What orders-service knows of an order's way, each step from a stored row. */
 import type { Journey, JourneyStep } from '@checkout/contracts/http.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
 import { byTime, outboxSteps } from '@checkout/messaging/journey.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { toOrder } from './order.ts'
 import type { OrderRow, OrdersReads } from './store/port.ts'
 

@@ -1,6 +1,6 @@
 /** What an order is: pure rules. */
 import type { Order } from '@checkout/contracts/http.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
 import type { OrderRow } from './store/port.ts'
 
 type Shown = Pick<

@@ -1,7 +1,7 @@
 /** The order and the event that asks for its payment, in one transaction (the transactional outbox). */
 import type { Order } from '@checkout/contracts/http.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { Answer } from '@checkout/service/port.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Answer } from '@checkout/store/port.ts'
 import { sweepDelay, toOrder } from './order.ts'
 import type { OrdersTx } from './store/port.ts'
 

@@ -1,8 +1,8 @@
 /** The user and the event that opens the account and stores the contact, in one transaction. */
 import type { User } from '@checkout/contracts/http.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { Problem } from '@checkout/service/problem.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { Problem } from '@checkout/kernel/problem.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
 import type { OrdersTx } from './store/port.ts'
 
 export interface Registration {

@@ -1,8 +1,7 @@
 /** HTTP in: users and orders. */
 import * as examples from '@checkout/contracts/examples.ts'
 import { Journey, NewOrder, NewUser, Order, OrderPage, orderStatuses, ref, User } from '@checkout/contracts/http.ts'
-import { traceparentOf } from '@checkout/messaging/trace.ts'
-import type { App } from '@checkout/service/app.ts'
+import type { App } from '@checkout/http/app.ts'
 import {
   bodyErrors,
   etag,
@@ -12,13 +11,14 @@ import {
   replayed,
   responses,
   success,
-} from '@checkout/service/docs.ts'
+} from '@checkout/http/docs.ts'
+import { identify, optionalIdentity } from '@checkout/http/identity.ts'
+import { decodeCursor, pageQuery, toPage } from '@checkout/http/pages.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { Problem } from '@checkout/kernel/problem.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
+import { traceparentOf } from '@checkout/messaging/trace.ts'
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
-import { identify, optionalIdentity } from '@checkout/service/identity.ts'
-import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { Problem } from '@checkout/service/problem.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
 import { Type } from 'typebox'
 import { journeyOf } from './journey.ts'
 import { etagOf, toOrder } from './order.ts'

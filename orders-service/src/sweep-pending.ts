@@ -6,9 +6,10 @@
  * long, and asking again would make it longer. So it asks for an order only when payments has read the last question about
  * it, and what payments had answered by then is handled here.
  */
+
+import type { Logger } from '@checkout/kernel/logging.ts'
 import type { DutyOptions } from '@checkout/messaging/duty.ts'
 import type { Messaging, Schedule } from '@checkout/messaging/messaging.ts'
-import type { Logger } from '@checkout/service/logging.ts'
 import { sweepDelay } from './order.ts'
 import type { OrdersStore, OrdersTx } from './store/port.ts'
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import t from 'tap'
 import { openOrdersStore } from '../src/store/index.ts'
 

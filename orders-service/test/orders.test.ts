@@ -1,7 +1,7 @@
 /** What orders-service does: keys, lists, tags, journeys, and the sweeper. */
 import type { AnyEvent } from '@checkout/contracts/events.ts'
-import { AGE_STEP_MS, ageLag } from '@checkout/service/age.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
+import { AGE_STEP_MS, ageLag } from '@checkout/store/age.ts'
 import { contents, execute } from '@checkout/testkit/database.ts'
 import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t from 'tap'

@@ -1,4 +1,4 @@
-/** The platform that tests steer, in the place of packages/service/src/platform.ts: its time, timers, chance and ids. */
+/** The platform that tests steer, in the place of packages/kernel/src/platform.ts: its time, timers, chance and ids. */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { v7 } from 'uuid'
 import { newSeed, seededRandom } from './random.ts'

@@ -1,8 +1,8 @@
 /** payments-service as an app that answers and never listens. */
 import { Account, Journey, JourneyStep, LedgerEntry, LedgerPage, Movement } from '@checkout/contracts/http.ts'
+import type { App } from '@checkout/http/app.ts'
 import type { Handling } from '@checkout/messaging/handling.ts'
-import { buildServiceApp, type ServiceAppDeps } from '@checkout/messaging/service.ts'
-import type { App } from '@checkout/service/app.ts'
+import { buildServiceApp, type ServiceAppDeps } from '@checkout/service/service.ts'
 import { accountRoutes, type RoutesDeps } from './routes.ts'
 import type { PaymentsTx } from './store/port.ts'
 

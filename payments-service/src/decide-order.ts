@@ -9,9 +9,9 @@
 import { ok } from 'node:assert'
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 import { Contradiction } from '@checkout/messaging/decode.ts'
 import type { Arrival } from '@checkout/messaging/handling.ts'
-import type { Platform } from '@checkout/service/platform.ts'
 import type { DecisionRow, PaymentsTx } from './store/port.ts'
 
 /** A repeated question is answered again, but not more often than this per order. */

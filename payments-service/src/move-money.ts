@@ -1,9 +1,9 @@
 /** Deposit and withdrawal: the balance and its ledger entry, in one transaction. */
 import { ok } from 'node:assert'
 import type { LedgerEntry } from '@checkout/contracts/http.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { Answer } from '@checkout/service/port.ts'
-import { Problem } from '@checkout/service/problem.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { Problem } from '@checkout/kernel/problem.ts'
+import type { Answer } from '@checkout/store/port.ts'
 import { toEntry } from './account.ts'
 import type { PaymentsTx } from './store/port.ts'
 

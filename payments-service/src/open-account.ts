@@ -1,8 +1,8 @@
 /** An account comes into being: asked for by the user, or because the user registered. At most one per user. */
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import type { Account } from '@checkout/contracts/http.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { Problem } from '@checkout/service/problem.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { Problem } from '@checkout/kernel/problem.ts'
 import { toAccount } from './account.ts'
 import type { PaymentsTx } from './store/port.ts'
 

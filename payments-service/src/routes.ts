@@ -1,7 +1,7 @@
 /** HTTP in: accounts and their ledger. */
 import * as examples from '@checkout/contracts/examples.ts'
 import { Account, Journey, LedgerEntry, LedgerPage, Movement, ref } from '@checkout/contracts/http.ts'
-import type { App } from '@checkout/service/app.ts'
+import type { App } from '@checkout/http/app.ts'
 import {
   bodyErrors,
   identityErrors,
@@ -11,13 +11,13 @@ import {
   responses,
   success,
   unknownField,
-} from '@checkout/service/docs.ts'
+} from '@checkout/http/docs.ts'
+import { identify } from '@checkout/http/identity.ts'
+import { decodeCursor, pageQuery, toPage } from '@checkout/http/pages.ts'
+import { noBody } from '@checkout/http/validation.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { Problem } from '@checkout/kernel/problem.ts'
 import { idempotencyHeader, idempotencyKey, sendAnswer } from '@checkout/service/idempotent-route.ts'
-import { identify } from '@checkout/service/identity.ts'
-import { decodeCursor, pageQuery, toPage } from '@checkout/service/pages.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { Problem } from '@checkout/service/problem.ts'
-import { noBody } from '@checkout/service/validation.ts'
 import { Type } from 'typebox'
 import { toAccount, toEntry } from './account.ts'
 import { journeyOf } from './journey.ts'

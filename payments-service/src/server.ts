@@ -1,11 +1,11 @@
 /** Composition root of payments-service: the only file that wires and listens. */
 import { services } from '@checkout/contracts/services.ts'
+import { loadConfigOrExit, Port, serviceConfig } from '@checkout/kernel/config.ts'
 import { createHandling } from '@checkout/messaging/handling.ts'
 import { streamMaxBytes } from '@checkout/messaging/jetstream.ts'
-import { createMessaging } from '@checkout/messaging/messaging.ts'
-import { createBase, runMessagingService } from '@checkout/messaging/service.ts'
-import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
-import { keptAnswers } from '@checkout/service/idempotency.ts'
+import { createMeasuredMessaging } from '@checkout/service/messaging-metrics.ts'
+import { createBase, runMessagingService } from '@checkout/service/service.ts'
+import { keptAnswers } from '@checkout/store/idempotency.ts'
 import { Type } from 'typebox'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
@@ -18,7 +18,11 @@ const config = loadConfigOrExit(Type.Object({ ...serviceConfig, ...streamMaxByte
 const base = await createBase(own.name, packageJson.version, config, openPaymentsStore)
 const { currency } = base.deployment
 const handling = createHandling({ ...base, handlers: createHandlers({ ...base, currency }) })
-const messaging = createMessaging<PaymentsTx>({ ...base, handling, kept: [keptAnswers(base.store.read.idempotency)] })
+const messaging = createMeasuredMessaging<PaymentsTx>({
+  ...base,
+  handling,
+  kept: [keptAnswers(base.store.read.idempotency)],
+})
 
 await runMessagingService(base, {
   app: await buildApp({ ...base, handling, currency }),

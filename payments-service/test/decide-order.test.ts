@@ -1,5 +1,5 @@
 /** An order's money is debited exactly once, or declined for good, whatever is delivered how often. */
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { contents, execute } from '@checkout/testkit/database.ts'
 import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t from 'tap'

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 const root = join(import.meta.dirname, '../..')
 
 export interface Import {
-  /** Both relative to the repository, such as packages/service/src/app.ts. */
+  /** Both relative to the repository, such as packages/http/src/app.ts. */
   readonly from: string
   readonly to: string
 }

@@ -31,8 +31,8 @@ const engine = [
   "import type Database from 'better-sqlite3'",
   "import { eq } from 'drizzle-orm'",
   "import { integer } from 'drizzle-orm/sqlite-core'",
-  "import { queries } from '@checkout/service/queries.ts'",
-  "import type { Connection } from '../../packages/service/src/sqlite.ts'",
+  "import { queries } from '@checkout/store/queries.ts'",
+  "import type { Connection } from '@checkout/store/sqlite.ts'",
   "import { createUnitOfWork } from './unit-of-work.ts'",
   "export { sql } from 'drizzle-orm'",
   "export const late = await import('better-sqlite3')",
@@ -69,7 +69,7 @@ const allowed = [
   "import { createHash } from 'node:crypto'",
   'export const run = ({ setTimeout, random }: Platform) => setTimeout(() => random(), 1)',
   'export const turn = (platform: Platform) => new Promise<void>(platform.setImmediate)',
-  "import type { Store } from '@checkout/service/port.ts'",
+  "import type { Store } from '@checkout/store/port.ts'",
   "import { openOrdersStore } from './store/index.ts'",
 ]
 
@@ -82,7 +82,9 @@ t.test('time, timers, chance and ids are the platform’s alone', async (t) => {
   const everywhere = ['packages/messaging/src', 'orders-service/src/store', 'gateway/src', 'web/src'].flatMap(
     (folder) => planted(folder, ['Math.random()']),
   )
-  const exempt = ['platform', 'lifecycle', 'log-output'].map((name) => `packages/service/src/${name}.ts`)
+  const exempt = ['kernel/src/platform', 'http/src/lifecycle', 'kernel/src/log-output'].map(
+    (path) => `packages/${path}.ts`,
+  )
   const said = lint(
     new Map([...files, ...everywhere, ...exempt.map((path) => [path, texts.slice(6).join('\n')] as const)]),
   )
@@ -92,9 +94,9 @@ t.test('time, timers, chance and ids are the platform’s alone', async (t) => {
 })
 
 t.test('nothing above the store’s port knows its engine', async (t) => {
-  const above = ['orders-service/src', 'packages/service/src', 'packages/messaging/src', 'gateway/src']
+  const above = ['orders-service/src', 'packages/http/src', 'packages/messaging/src', 'gateway/src']
   const files = above.flatMap((folder) => planted(folder, engine))
-  const behind = ['orders-service/src/store/orders', 'packages/service/src/sqlite', 'packages/messaging/src/outbox']
+  const behind = ['orders-service/src/store/orders', 'packages/store/src/sqlite', 'packages/messaging/src/outbox']
   const exempt = behind.map((path) => [`${path}.ts`, engine.join('\n')] as const)
   const said = lint(new Map([...files, ...exempt]))
   for (const [path, text] of files) t.match(said(path), /use store\.read and store\.write/, `${path}: ${text}`)

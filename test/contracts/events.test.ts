@@ -3,8 +3,8 @@
 import { eventExamples } from '@checkout/contracts/event-examples.ts'
 import { NewOrder, NewUser } from '@checkout/contracts/http.ts'
 import { MAX_AMOUNT } from '@checkout/contracts/values.ts'
+import { buildValidator } from '@checkout/http/validation.ts'
 import { decode } from '@checkout/messaging/decode.ts'
-import { buildValidator } from '@checkout/service/validation.ts'
 import t from 'tap'
 
 const validator = buildValidator({})

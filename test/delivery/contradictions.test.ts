@@ -1,5 +1,5 @@
 /** An event that contradicts what is stored becomes a dead letter at once, with both versions; money and letters stay. */
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'
 import { openPublisherStore, startLife, withStage } from '../../packages/messaging/test/support/life.ts'

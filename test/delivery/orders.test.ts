@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import t from 'tap'
 import { handlers } from '../../orders-service/src/messages.ts'
 import { openOrdersStore } from '../../orders-service/src/store/index.ts'

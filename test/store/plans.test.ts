@@ -4,8 +4,8 @@
  * and the duties run some of them all the time.
  */
 import type { ServiceName } from '@checkout/contracts/services.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
-import type { Connection } from '@checkout/service/sqlite.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
+import type { Connection } from '@checkout/store/sqlite.ts'
 import { temporaryFolder } from '@checkout/testkit/database.ts'
 import Database from 'better-sqlite3'
 import t from 'tap'

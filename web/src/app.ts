@@ -1,10 +1,10 @@
 /** The web service: the built UI and the documentation page, as files, under a strict Content-Security-Policy. */
 import { existsSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
-import type { App } from '@checkout/service/app.ts'
-import { buildHttp } from '@checkout/service/http.ts'
-import type { Logger } from '@checkout/service/logging.ts'
-import type { Platform } from '@checkout/service/platform.ts'
+import type { App } from '@checkout/http/app.ts'
+import { buildHttp } from '@checkout/http/http.ts'
+import type { Logger } from '@checkout/kernel/logging.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 import fastifyStatic from '@fastify/static'
 import type { Registry } from 'prom-client'
 

@@ -1,11 +1,11 @@
 /** The web process. */
 import { join } from 'node:path'
-import { loadConfigOrExit, Port, serviceConfig } from '@checkout/service/config.ts'
-import { BAD_CONFIG } from '@checkout/service/exit-codes.ts'
-import { runService } from '@checkout/service/lifecycle.ts'
-import { createLogger } from '@checkout/service/logging.ts'
-import { createMetrics } from '@checkout/service/metrics.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
+import { runService } from '@checkout/http/lifecycle.ts'
+import { loadConfigOrExit, Port, serviceConfig } from '@checkout/kernel/config.ts'
+import { BAD_CONFIG } from '@checkout/kernel/exit-codes.ts'
+import { createLogger } from '@checkout/kernel/logging.ts'
+import { createMetrics } from '@checkout/kernel/metrics.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { Type } from 'typebox'
 import { buildApp, whatIsMissing } from './app.ts'
 

@@ -1,9 +1,9 @@
 /** /docs/events/: the AsyncAPI document as a page that needs no script and says everything. */
 
 import { asyncApiDocument } from '@checkout/contracts/asyncapi.ts'
-import { createLogger } from '@checkout/service/logging.ts'
-import { createMetrics } from '@checkout/service/metrics.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createLogger } from '@checkout/kernel/logging.ts'
+import { createMetrics } from '@checkout/kernel/metrics.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import t from 'tap'
 import { completeDist } from '../scripts/complete-dist.ts'
 import { type AsyncApi, eventsPage } from '../scripts/events-page.ts'

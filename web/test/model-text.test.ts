@@ -1,4 +1,4 @@
-import { problemCodes } from '@checkout/service/problem.ts'
+import { problemCodes } from '@checkout/kernel/problem.ts'
 import t from 'tap'
 import { explain, explainField } from '../ui/model/explain.ts'
 import { failure } from '../ui/model/failure.ts'

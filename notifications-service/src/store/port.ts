@@ -1,7 +1,7 @@
 /** The store's port of notifications-service: what a transaction can do and what can be read, whatever the engine. */
 import type { LetterKind, MailState } from '@checkout/contracts/http.ts'
 import type { MessagingReads, MessagingTx } from '@checkout/messaging/port.ts'
-import type { DeploymentWrites, Store } from '@checkout/service/port.ts'
+import type { DeploymentWrites, Store } from '@checkout/store/port.ts'
 
 export type NotificationsStore = Store<NotificationsTx, NotificationsReads>
 

@@ -2,7 +2,7 @@
 import type { OrderStatus } from '@checkout/contracts/http.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
 import type { MessagingReads, MessagingTx } from '@checkout/messaging/port.ts'
-import type { DeploymentWrites, IdempotencyWrites, KeptAges, Store } from '@checkout/service/port.ts'
+import type { DeploymentWrites, IdempotencyWrites, KeptAges, Store } from '@checkout/store/port.ts'
 
 export type OrdersStore = Store<OrdersTx, OrdersReads>
 

@@ -1,5 +1,5 @@
-import { queries } from '@checkout/service/queries.ts'
-import type { Connection } from '@checkout/service/sqlite.ts'
+import { queries } from '@checkout/store/queries.ts'
+import type { Connection } from '@checkout/store/sqlite.ts'
 import { eq, sql } from 'drizzle-orm'
 import type { UserReads, UserWrites } from './port.ts'
 import { users } from './tables.ts'

@@ -4,8 +4,8 @@
  * appended to it again once the durable reads.
  */
 
-import { queries } from '@checkout/service/queries.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { queries } from '@checkout/store/queries.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { ArrearsReads, ArrearsWrites } from './port.ts'

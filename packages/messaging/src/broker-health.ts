@@ -6,7 +6,7 @@
  * hangs may still answer some of them, and pings always.
  */
 import { largestEventBytes } from '@checkout/contracts/event-size.ts'
-import type { Platform } from '@checkout/service/platform.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 import {
   type Msg,
   type NatsConnection,

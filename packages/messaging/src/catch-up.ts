@@ -3,8 +3,8 @@
  * again, those rows are appended to the outbox anew, as the same events.
  */
 import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { LeaseWrites, Work } from '@checkout/service/port.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { LeaseWrites, Work } from '@checkout/store/port.ts'
 import type { Logger } from 'pino'
 import type { DurableState, StreamState } from './broker.ts'
 import type { Durables } from './durables.ts'

@@ -12,10 +12,10 @@
  * Only the one who hears the question judges, so of two that reach each other at least one gives way, whatever crosses
  * on the way: both may be refused, never both cleared. Cleared ones go on asking, for two that could not reach each other.
  */
-import type { Platform } from '@checkout/service/platform.ts'
-import type { Store } from '@checkout/service/port.ts'
-import { queries } from '@checkout/service/queries.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Store } from '@checkout/store/port.ts'
+import { queries } from '@checkout/store/queries.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { eq, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Type } from 'typebox'

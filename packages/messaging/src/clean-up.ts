@@ -2,10 +2,11 @@
  * The clean-up: deletes what was kept long enough, by the file's age (see age.ts), in the instance that holds the lease.
  * It also counts that age on, while there is anything that it measures.
  */
-import { AGE_STEP_MS, ageLag, createAge } from '@checkout/service/age.ts'
-import type { Lease } from '@checkout/service/lease.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from '@checkout/service/port.ts'
+
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { AGE_STEP_MS, ageLag, createAge } from '@checkout/store/age.ts'
+import type { Lease } from '@checkout/store/lease.ts'
+import type { AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from '@checkout/store/port.ts'
 import type { DutyOptions } from './duty.ts'
 
 const CLEAN_UP_EVERY_MS = 2_000

@@ -2,9 +2,9 @@
  * Dead letters: messages that can never be handled as they are, kept with everything needed to look at them, replay
  * them or throw them away. A dead-lettered event is not claimed in the inbox.
  */
-import type { Platform } from '@checkout/service/platform.ts'
-import { queries } from '@checkout/service/queries.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { queries } from '@checkout/store/queries.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { desc, eq, lt, sql } from 'drizzle-orm'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { DeadLetterReads, DeadLetterWrites } from './port.ts'

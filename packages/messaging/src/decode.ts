@@ -1,8 +1,8 @@
 /** From bytes to an event that keeps its contract, or to Poison. */
 import { createHash } from 'node:crypto'
 import { type AnyEvent, type EventType, eventSchemas, eventTypes, SYSTEM_HEADER } from '@checkout/contracts/events.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
-import { parseStrictJson } from '@checkout/service/strict-json.ts'
+import { parseStrictJson } from '@checkout/kernel/strict-json.ts'
+import type { Deployment } from '@checkout/store/deployment.ts'
 import { Compile } from 'typebox/compile'
 import type { Delivery } from './broker.ts'
 

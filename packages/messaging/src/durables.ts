@@ -5,7 +5,7 @@
  * ahead is made anew and delivers all; the inboxes drop what they know.
  */
 import { type StreamDefinition, type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
-import type { Platform } from '@checkout/service/platform.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 import type { Logger } from 'pino'
 import type { Broker, DurableState } from './broker.ts'
 

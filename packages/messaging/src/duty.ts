@@ -2,9 +2,9 @@
  * A duty: something that one instance does again and again while it holds the lease (publish, sweep, retire, mail).
  */
 
-import { type Lease, LeaseLost } from '@checkout/service/lease.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { isStorageError } from '@checkout/service/storage-error.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { isStorageError } from '@checkout/kernel/storage-error.ts'
+import { type Lease, LeaseLost } from '@checkout/store/lease.ts'
 import type { Logger } from 'pino'
 
 export interface Duty {

@@ -4,9 +4,9 @@
  */
 import type { AnyEvent, CloudEvent, EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { Work } from '@checkout/service/port.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Deployment } from '@checkout/store/deployment.ts'
+import type { Work } from '@checkout/store/port.ts'
 import type { Delivery } from './broker.ts'
 import { decodeOwn, Poison } from './decode.ts'
 

@@ -3,10 +3,10 @@
  * duplicates cheap; that an effect happens once rests on keys in the domain (one decision per order, one letter of
  * joy or sorrow per order), so no guarantee depends on how long the inbox remembers.
  */
-import { ageNow, keptAges } from '@checkout/service/age.ts'
-import type { KeptAges } from '@checkout/service/port.ts'
-import { queries } from '@checkout/service/queries.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { ageNow, keptAges } from '@checkout/store/age.ts'
+import type { KeptAges } from '@checkout/store/port.ts'
+import { queries } from '@checkout/store/queries.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { InboxWrites } from './port.ts'

@@ -14,8 +14,8 @@ import {
   type Subscription,
   streams,
 } from '@checkout/contracts/topology.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
-import type { Platform } from '@checkout/service/platform.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Deployment } from '@checkout/store/deployment.ts'
 import {
   AckPolicy,
   type Consumer,

@@ -1,6 +1,6 @@
 /** The outbox's part of an order's journey. */
 import type { JourneyStep } from '@checkout/contracts/http.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
 import type { OutboxReads } from './port.ts'
 
 /** Two steps per retained event about the order: written to the outbox, and published to the stream. */

@@ -2,7 +2,7 @@
  * How the streams and durables at a broker say whose they are: in their description, which nats-server 2.9 has too
  * (metadata came with 2.10). What does not say that it is this system's is somebody else's.
  */
-import type { Deployment } from '@checkout/service/deployment.ts'
+import type { Deployment } from '@checkout/store/deployment.ts'
 
 export interface Mark extends Deployment {
   /** Of a stream: one life of it, told by an id that its maker writes into it. Not of a durable. */

@@ -6,11 +6,11 @@
  * `firstSeq…lastSeq` of one incarnation of the stream.
  */
 import type { CloudEvent, EventData, EventType } from '@checkout/contracts/events.ts'
-import { ageNow } from '@checkout/service/age.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import { queries } from '@checkout/service/queries.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
+import { ageNow } from '@checkout/store/age.ts'
+import { queries } from '@checkout/store/queries.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { arrearsReads, arrearsWrites } from './arrears.ts'

@@ -6,8 +6,8 @@
  * A row that failed again is written anew: ids say in which order the rows failed last, and are never used twice.
  */
 
-import { queries } from '@checkout/service/queries.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+import { queries } from '@checkout/store/queries.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { and, asc, eq, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { deadLettersTable } from './dead-letters.ts'

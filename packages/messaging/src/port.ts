@@ -3,7 +3,7 @@
  * engine; see @checkout/service/port.ts.
  */
 import type { EventData, EventType } from '@checkout/contracts/events.ts'
-import type { AgeReads, AgeWrites, KeptAges, LeaseReads, LeaseWrites } from '@checkout/service/port.ts'
+import type { AgeReads, AgeWrites, KeptAges, LeaseReads, LeaseWrites } from '@checkout/store/port.ts'
 
 /** What a transaction can do with the messaging's tables. */
 export interface MessagingTx {

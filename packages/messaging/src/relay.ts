@@ -12,9 +12,9 @@
  */
 import { ok } from 'node:assert'
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Lease } from '@checkout/service/lease.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { LeaseWrites, Work } from '@checkout/service/port.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Lease } from '@checkout/store/lease.ts'
+import type { LeaseWrites, Work } from '@checkout/store/port.ts'
 import type { Logger } from 'pino'
 import type { Broker } from './broker.ts'
 import { DELETION_PAUSE_MS, type Durables } from './durables.ts'

@@ -7,7 +7,7 @@
  * any more.
  */
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { LeaseWrites, Work } from '@checkout/service/port.ts'
+import type { LeaseWrites, Work } from '@checkout/store/port.ts'
 import type { Broker } from './broker.ts'
 import { keptAge, retentionStep } from './clean-up.ts'
 import type { OutboxReads, OutboxWrites } from './port.ts'

@@ -6,10 +6,10 @@
  * row is due when it was there for long enough. So no stored time is compared, and whoever takes over waits once more.
  */
 
-import { type Lease, LeaseLost } from '@checkout/service/lease.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { LeaseWrites, Work } from '@checkout/service/port.ts'
-import { isStorageError } from '@checkout/service/storage-error.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { isStorageError } from '@checkout/kernel/storage-error.ts'
+import { type Lease, LeaseLost } from '@checkout/store/lease.ts'
+import type { LeaseWrites, Work } from '@checkout/store/port.ts'
 import type { Logger } from 'pino'
 import type { ConsumerTx, handledResults } from './consumer.ts'
 import { Poison } from './decode.ts'

@@ -8,8 +8,8 @@
  * acknowledgement floor over what is purged: afterwards nobody could tell what was read.
  */
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { LeaseWrites, Work } from '@checkout/service/port.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { LeaseWrites, Work } from '@checkout/store/port.ts'
 import type { Logger } from 'pino'
 import type { Broker, StreamState } from './broker.ts'
 import type { Durables } from './durables.ts'

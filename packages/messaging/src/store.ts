@@ -1,8 +1,9 @@
 /** The messaging's tables on SQLite. */
-import { ageMigrations, ageReads, ageWrites } from '@checkout/service/age.ts'
-import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/service/lease.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
+
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { ageMigrations, ageReads, ageWrites } from '@checkout/store/age.ts'
+import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/store/lease.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { arrearsMigrations } from './arrears.ts'
 import { claimMigrations, claimReads, claimWrites } from './claim.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'

@@ -1,5 +1,5 @@
 /** W3C Trace Context (https://www.w3.org/TR/trace-context/): the trace goes through the outbox with the event. */
-import type { Platform } from '@checkout/service/platform.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/
 

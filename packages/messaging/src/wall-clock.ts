@@ -3,7 +3,7 @@
  * over a pull. A clock set back by an hour would stop either for that hour. What is here keeps both from it.
  */
 
-import type { Platform } from '@checkout/service/platform.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
 
 const LOOK_EVERY_MS = 1_000
 /** Less is the ordinary slewing of a clock, or a timer that came late. */

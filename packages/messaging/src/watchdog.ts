@@ -4,9 +4,9 @@
  * place. When all is well, the retention and the catch-up follow; they go by what it has just seen.
  */
 import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Lease } from '@checkout/service/lease.ts'
-import type { Platform } from '@checkout/service/platform.ts'
-import type { LeaseWrites, Work } from '@checkout/service/port.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Lease } from '@checkout/store/lease.ts'
+import type { LeaseWrites, Work } from '@checkout/store/port.ts'
 import type { Logger } from 'pino'
 import type { Broker, DurableState, StreamState } from './broker.ts'
 import { createCatchUp } from './catch-up.ts'

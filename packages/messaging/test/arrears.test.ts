@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
-import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'

@@ -8,16 +8,16 @@ import { eventExamples } from '@checkout/contracts/event-examples.ts'
 import { largestEventBytes } from '@checkout/contracts/event-size.ts'
 import { eventTypes } from '@checkout/contracts/events.ts'
 import { streams } from '@checkout/contracts/topology.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { createGuard } from '@checkout/processes/guard.ts'
 import { createManagedProcess, freshLog } from '@checkout/processes/managed-process.ts'
 import { reservePorts, untilListening } from '@checkout/processes/ports.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
+import { recordingLogger } from '@checkout/testkit/logger.ts'
 import { natsServerProgram } from '@checkout/testkit/nats.ts'
 import t, { type Test } from 'tap'
 import { createJetStreamBroker } from '../src/jetstream.ts'
-import { recordingLogger } from './support/life.ts'
 
 const machine = createPlatform()
 
@@ -73,7 +73,7 @@ async function startServer(t: Test, conf: string) {
 }
 
 async function connectTo(t: Test, port: number, { streamMaxBytes = 1024 ** 2, user = '' } = {}) {
-  const { logger, logs } = recordingLogger()
+  const { logger, lines: logs } = recordingLogger('debug')
   const url = `nats://${user}127.0.0.1:${port}`
   const broker = createJetStreamBroker({
     url,

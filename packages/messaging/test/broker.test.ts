@@ -1,6 +1,6 @@
 /** The connection to a broker that stands still or is not there, and what waits on the way of events. */
 
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'

@@ -1,15 +1,10 @@
 /** The clean-up: what was kept long enough goes, nothing goes early, and an idle service writes nothing. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { ageReads } from '@checkout/service/age.ts'
-import {
-  idempotencyMigrations,
-  idempotencyReads,
-  idempotencyWrites,
-  keptAnswers,
-} from '@checkout/service/idempotency.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
-import { openStore } from '@checkout/service/store.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
+import { ageReads } from '@checkout/store/age.ts'
+import { idempotencyMigrations, idempotencyReads, idempotencyWrites, keptAnswers } from '@checkout/store/idempotency.ts'
+import { openStore } from '@checkout/store/store.ts'
 import { createTestPlatform } from '@checkout/testkit/platform.ts'
 import t, { type Test } from 'tap'
 import { cleanUp } from '../src/clean-up.ts'

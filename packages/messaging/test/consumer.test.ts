@@ -1,6 +1,6 @@
 /** The consumer loop: when it acknowledges, what it counts, what it never does. */
-import { createPlatform } from '@checkout/service/platform.ts'
-import type { Connection } from '@checkout/service/sqlite.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
+import type { Connection } from '@checkout/store/sqlite.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker, Delivery } from '../src/broker.ts'

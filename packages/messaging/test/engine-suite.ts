@@ -1,9 +1,9 @@
 /**
  * What the messaging's tables must do whatever the engine, over the port only: `engineSuite(open)` in a test file of its own.
- * That of the store itself is in packages/service/test/engine-suite.ts.
+ * That of the store itself is in packages/store/test/engine-suite.ts.
  */
-import { createPlatform } from '@checkout/service/platform.ts'
-import type { Store } from '@checkout/service/port.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
+import type { Store } from '@checkout/store/port.ts'
 import t, { type Test } from 'tap'
 import type { MessagingReads, MessagingTx } from '../src/port.ts'
 import { orderData } from './support/till.ts'

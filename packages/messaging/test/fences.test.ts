@@ -3,8 +3,8 @@
  * anew in between.
  */
 import type { Subscription } from '@checkout/contracts/topology.ts'
-import { AGE_STEP_MS } from '@checkout/service/age.ts'
-import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
+import { AGE_STEP_MS } from '@checkout/store/age.ts'
 import { execute } from '@checkout/testkit/database.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t from 'tap'

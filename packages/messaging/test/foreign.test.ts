@@ -2,29 +2,19 @@
 import type { CloudEvent } from '@checkout/contracts/events.ts'
 import { SYSTEM_HEADER } from '@checkout/contracts/events.ts'
 import { streams, subscriptions } from '@checkout/contracts/topology.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
-import { buildHttp } from '@checkout/service/http.ts'
-import { createPlatform } from '@checkout/service/platform.ts'
-import { rfc3339 } from '@checkout/service/rfc3339.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
+import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
+import type { Deployment } from '@checkout/store/deployment.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { everythingAt } from '@checkout/testkit/streams.ts'
 import { AckPolicy, type ConsumerConfig, type StreamConfig } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
-import { adminSchemas, registerDeadLetters } from '../src/admin.ts'
 import type { Broker } from '../src/broker.ts'
 import { markText } from '../src/mark.ts'
-import {
-  openPublisherStore,
-  patched,
-  publisherFile,
-  query,
-  recordingLogger,
-  type Stage,
-  startLife,
-  withStage,
-} from './support/life.ts'
+import { replay } from '../src/replay.ts'
+import { openPublisherStore, patched, publisherFile, query, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 import { EFFECTS, handlingOf, openTill, orderData, tillFile, tillHandlers } from './support/till.ts'
 
@@ -335,22 +325,14 @@ t.test("another system's message, or one in another currency: a dead letter at o
       'its amount is in USD, and CURRENCY here is RUB',
     ])
     t.ok(rows.every(({ attempts }) => attempts === 1))
-    const app = await replaying(store)
-    for (const { id, error } of rows) {
-      const answer = await app.inject({ method: 'POST', url: `/admin/dead-letters/${id}/replay` })
-      t.match(answer.json(), { status: 409, code: 'replay_failed', detail: `It failed again: ${error}` })
+    const handling = handlingOf(store, tillHandlers)
+    for (const row of rows) {
+      await t.rejects(replay(handling, row), { code: 'replay_failed', detail: `It failed again: ${row.error}` })
     }
-    await app.close()
     t.equal(query(tillFile(stage.dir), EFFECTS).length, 2, 'without an effect')
     t.equal(await store.read.deadLetters.count(), 3)
   })
 })
-
-async function replaying(store: ReturnType<typeof openTill>) {
-  const app = await buildHttp({ platform: machine, logger: recordingLogger().logger, schemas: adminSchemas })
-  registerDeadLetters(app, { store, handling: handlingOf(store, tillHandlers) })
-  return app
-}
 
 t.test('each message says whose it is', async (t: Test) => {
   await withStage(t, async (stage) => {

@@ -2,27 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createPlatform } from '@checkout/service/platform.ts'
-import { openSqlite } from '@checkout/service/sqlite.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
+import { openSqlite } from '@checkout/store/sqlite.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded } from '@checkout/testkit/random.ts'
-import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
-import type { Broker } from '../src/broker.ts'
 import { deadLetterMigrations } from '../src/dead-letters.ts'
 import { outboxSteps } from '../src/journey.ts'
-import { createMessaging } from '../src/messaging.ts'
-import type { OutboxReads } from '../src/port.ts'
 import { messageId } from '../src/relay.ts'
-import {
-  change,
-  openPublisherStore,
-  publisherFile,
-  query,
-  recordingLogger,
-  startLife,
-  withStage,
-} from './support/life.ts'
+import { change, openPublisherStore, publisherFile, query, startLife, withStage } from './support/life.ts'
 import { connectRaw } from './support/raw.ts'
 import { orderData } from './support/till.ts'
 
@@ -40,11 +28,6 @@ async function withStore(body: (store: ReturnType<typeof openPublisherStore>, di
     rmSync(dir, { recursive: true })
   }
 }
-
-type PublisherStore = ReturnType<typeof openPublisherStore>
-
-const append = (store: PublisherStore, orderId = machine.newId()) =>
-  store.write((tx) => tx.outbox.append('orders.created.v1', orderData(orderId), { correlationId: orderId }))
 
 t.test('about() says where in the stream an event is, also where ids have gaps', async (t: Test) => {
   await withStage(t, async (stage) => {
@@ -145,52 +128,6 @@ t.test('publications are deleted in parts, too, and the newest one stays', async
     t.equal((await store.read.outbox.lastPublication())?.lastId, 250)
   })
 })
-
-t.test('a scrape of the metrics asks for the backlog once', async (t) => {
-  await withStore(async (store) => {
-    await append(store)
-    let asked = 0
-    const backlog = async () => {
-      asked += 1
-      await new Promise(setImmediate)
-      return { rows: 7, oldestMs: 2_500 }
-    }
-    const text = await metricsOf(store, { backlog }).metrics()
-    t.match(text, /^outbox_backlog 7$/m)
-    t.match(text, /^outbox_oldest_seconds 2.5$/m)
-    t.equal(asked, 1)
-  })
-})
-
-t.test('of two scrapes at once each shows the arrears that it has read', async (t) => {
-  await withStore(async (store) => {
-    const found = [[{ durable: 'payments', rows: 5 }], []]
-    const spans = async () => {
-      const answer = found.shift() ?? []
-      await new Promise(setImmediate)
-      return answer
-    }
-    const metrics = metricsOf(store, { arrears: { ...store.read.outbox.arrears, spans } })
-    const [owed, settled] = await Promise.all([metrics.metrics(), metrics.metrics()])
-    t.match(owed, /^outbox_arrears\{durable="payments"\} 5$/m)
-    t.notMatch(settled, /^outbox_arrears\{/m)
-  })
-})
-
-/** What a service with this store shows, whose outbox reads as `outbox` says. */
-function metricsOf(store: ReturnType<typeof openPublisherStore>, outbox: Partial<OutboxReads>): Registry {
-  const metrics = new Registry()
-  createMessaging({
-    service: 'orders-service',
-    store: { ...store, read: { ...store.read, outbox: { ...store.read.outbox, ...outbox } } },
-    handling: { handle: () => Promise.resolve(false) },
-    broker: { connected: false, onConnection: () => () => {} } as unknown as Broker,
-    platform: machine,
-    logger: recordingLogger().logger,
-    metrics,
-  })
-  return metrics
-}
 
 t.test('the number of dead letters is kept, whoever adds and deletes them, also in a file from before', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'outbox-'))

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { subscriptions } from '@checkout/contracts/topology.ts'
-import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'

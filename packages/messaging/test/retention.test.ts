@@ -1,5 +1,5 @@
 /** Retention: what is deleted from the outbox and the stream, and when; and a stream that is full. */
-import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'

@@ -1,5 +1,5 @@
 /** Messages whose handler fails: parked, tried again from the file, never in the way of others. */
-import { createPlatform, type Platform } from '@checkout/service/platform.ts'
+import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'

@@ -1,6 +1,6 @@
 /** Signals: plain NATS between processes, here between two connections to a real nats-server. */
 
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { startNats } from '@checkout/testkit/nats.ts'

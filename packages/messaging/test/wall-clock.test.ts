@@ -1,5 +1,5 @@
 /** The wall clock is set while the broker is used, and while it is away. */
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { HOUR_MS } from '@checkout/testkit/wall-clock.ts'
 import t, { type Test } from 'tap'

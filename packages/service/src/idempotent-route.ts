@@ -1,9 +1,9 @@
 /** The HTTP side of idempotency keys: the header in, the stored answer out. */
 import type { IncomingMessage } from 'node:http'
+import { Problem } from '@checkout/kernel/problem.ts'
+import type { Answer } from '@checkout/store/port.ts'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
-import type { Answer } from './port.ts'
-import { Problem } from './problem.ts'
 
 /** For a route's `schema.headers`. Its bounds are checked by `idempotencyKey`, which has an error code of its own. */
 export const idempotencyHeader = Type.Object({

@@ -9,7 +9,7 @@ export function explain({ code, detail }: Failure, t: Translate): string {
 }
 
 /**
- * The API's message about one field (packages/service/src/validation.ts), or one of the model's own, which have the same
+ * The API's message about one field (packages/http/src/validation.ts), or one of the model's own, which have the same
  * form. Each pattern's number, if it has one, becomes the text's `{n}`.
  */
 const messages: readonly (readonly [RegExp, TextKey])[] = [

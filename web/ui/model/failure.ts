@@ -4,7 +4,7 @@
 export interface Failure {
   /** HTTP status; 0 = there was no answer, or nothing was sent. */
   status: number
-  /** The problem's code (packages/service/src/problem.ts), or one of the model's own: see `OwnCode`. */
+  /** The problem's code (packages/kernel/src/problem.ts), or one of the model's own: see `OwnCode`. */
   code: string
   /** The API's own English text. */
   detail: string

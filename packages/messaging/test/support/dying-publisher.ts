@@ -2,7 +2,7 @@
  * A program that appends 30 events to publish, and kills itself right after the call of the broker that it is told: before
  * the file knows what has come of it.
  */
-import { createPlatform } from '@checkout/service/platform.ts'
+import { createPlatform } from '@checkout/kernel/platform.ts'
 import type { Broker } from '../../src/broker.ts'
 import { openPublisherStore, patched, startLife } from './life.ts'
 import { orderData } from './till.ts'

@@ -5,16 +5,16 @@ import { join } from 'node:path'
 import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
 import { subscriptions } from '@checkout/contracts/topology.ts'
-import type { Deployment } from '@checkout/service/deployment.ts'
-import { createPlatform, type Platform } from '@checkout/service/platform.ts'
-import type { Store } from '@checkout/service/port.ts'
-import { openStore } from '@checkout/service/store.ts'
+import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
+import type { Deployment } from '@checkout/store/deployment.ts'
+import type { Store } from '@checkout/store/port.ts'
+import { openStore } from '@checkout/store/store.ts'
 import { assertNoChildren } from '@checkout/testkit/children.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
+import { type LogLine, recordingLogger } from '@checkout/testkit/logger.ts'
 import { startNats, type TestNats } from '@checkout/testkit/nats.ts'
 import Database from 'better-sqlite3'
-import { pino } from 'pino'
 import type { Test } from 'tap'
 import type { Broker } from '../../src/broker.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
@@ -38,12 +38,6 @@ export interface Life<Tx extends MessagingTx> {
   readonly logs: LogLine[]
   /** Ends it in the order in which a service does. */
   stop(): Promise<void>
-}
-
-export interface LogLine {
-  level: number
-  msg: string
-  [field: string]: unknown
 }
 
 export interface LifeOptions<Tx extends MessagingTx> {
@@ -74,7 +68,7 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
     deployment = TEST_SYSTEM,
     platform = machine,
   } = options
-  const { logger, logs } = recordingLogger()
+  const { logger, lines: logs } = recordingLogger('debug')
   const claim = { service, store }
   const connection = createJetStreamBroker({ url, name: service, streamMaxBytes, platform, deployment, claim, logger })
   const broker = wrap(connection)
@@ -113,21 +107,6 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
       return ended
     },
   }
-}
-
-/** LOG=1 shows the lines as well. */
-export function recordingLogger() {
-  const logs: LogLine[] = []
-  const logger = pino(
-    { level: 'debug' },
-    {
-      write(line: string) {
-        logs.push(JSON.parse(line))
-        if (process.env.LOG) process.stderr.write(line)
-      },
-    },
-  )
-  return { logger, logs }
 }
 
 /** A store of a service that only publishes. */

@@ -3,9 +3,9 @@
  * order once. What stops a second ring-up is what stops a second debit: the inbox, and a key in the domain.
  */
 import { join } from 'node:path'
-import { createPlatform, type Platform } from '@checkout/service/platform.ts'
-import type { Connection, Migration } from '@checkout/service/sqlite.ts'
-import { openStore } from '@checkout/service/store.ts'
+import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
+import type { Connection, Migration } from '@checkout/store/sqlite.ts'
+import { openStore } from '@checkout/store/store.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'

@@ -1,0 +1,252 @@
+/**
+ * The unit of work: every write of a service, as one callback that either takes effect wholly or not at all, and
+ * many of them per COMMIT.
+ *
+ * The writes that wait at one moment (at most 256) run inside one `BEGIN IMMEDIATE … COMMIT`, strictly one after
+ * another, each in its own SAVEPOINT: one fsync serves them all, a refused one takes none of the others with it, and
+ * an idle service adds no delay. Results and rejections are delivered after COMMIT only, so whatever a caller is told
+ * is on the disk.
+ *
+ * A callback awaits only `tx`, has no other effects and may run again: when SQLite drops the whole transaction (disk
+ * full, I/O error), its members are run again one by one.
+ */
+import { ok } from 'node:assert'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import { isStorageError } from '@checkout/kernel/storage-error.ts'
+import type { Work } from './port.ts'
+import type { Connection } from './sqlite.ts'
+
+/** Members of one COMMIT: bounds the time the event loop is held and what one failing disk makes run again. */
+export const MAX_BATCH = 256
+/** Writes that may wait; the next one is refused at once rather than answered late. */
+export const MAX_WAITING = 2_000
+/** How long a write may wait for its turn. */
+export const MAX_WAIT_MS = 5_000
+/** First and longest pause between two attempts to BEGIN on a locked file. */
+const BUSY_RETRY_MS = { first: 1, longest: 25 }
+
+/** The store could not take the write: it is certain that it was not committed and never will be. Try again later. */
+export class StoreUnavailable extends Error {
+  readonly code = 'STORE_UNAVAILABLE'
+}
+
+/** A callback awaited something other than `tx`; its effects were rolled back. A mistake in the calling code. */
+export class ForeignAwait extends Error {
+  constructor() {
+    super('a write callback awaited something other than tx, holding the transaction open; it was rolled back')
+  }
+}
+
+export interface UnitOfWork<Tx> {
+  /**
+   * Runs `work` in a transaction and resolves with its result once that is durable.
+   * @throws what `work` throws (nothing of it is stored then), or StoreUnavailable.
+   */
+  write<T>(work: Work<Tx, T>): Promise<T>
+  /** Calls the listener after every COMMIT of this process. */
+  onCommit(listener: () => void): void
+  /** Refuses new writes and resolves when the waiting ones are done. */
+  close(): Promise<void>
+  /** Figures for the metrics: commits and writes so far, and how many wait now. */
+  stats(): { commits: number; writes: number; waiting: number }
+}
+
+interface Member<Tx> {
+  work: Work<Tx, unknown>
+  deadline: number
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+type Outcome = { ok: true; value: unknown } | { ok: false; error: unknown }
+/** The whole transaction is gone, with why. */
+type Lost = { lost: unknown }
+
+export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform: Platform }): UnitOfWork<Tx> {
+  const { db, tx, platform } = options
+  const begins = db.prepare('BEGIN IMMEDIATE')
+  const commits = db.prepare('COMMIT')
+  const rollsBack = db.prepare('ROLLBACK')
+  const opens = db.prepare('SAVEPOINT member')
+  const releases = db.prepare('RELEASE member')
+  const undoes = db.prepare('ROLLBACK TO member')
+
+  const listeners: (() => void)[] = []
+  let waiting: Member<Tx>[] = []
+  let pumping = false
+  let closing = false
+  let idle: (() => void) | undefined
+  let committed = 0
+  let writes = 0
+
+  function write<T>(work: Work<Tx, T>): Promise<T> {
+    if (closing) return Promise.reject(new StoreUnavailable('the store is closing'))
+    if (waiting.length >= MAX_WAITING) return Promise.reject(new StoreUnavailable('too many writes are waiting'))
+    return new Promise<T>((resolve, reject) => {
+      waiting.push({
+        work,
+        deadline: platform.monotonic() + MAX_WAIT_MS,
+        resolve: resolve as (v: unknown) => void,
+        reject,
+      })
+      if (!pumping) {
+        pumping = true
+        // After the current turn of the event loop, so that all requests it has read share the COMMIT.
+        platform.setImmediate(pump)
+      }
+    })
+  }
+
+  async function pump(): Promise<void> {
+    while (waiting.length > 0) {
+      if (await begin(refuseLate)) {
+        const batch = waiting.slice(0, MAX_BATCH)
+        waiting = waiting.slice(MAX_BATCH)
+        await runBatch(batch)
+      }
+      // Lets the event loop read the next requests: they form the next batch.
+      if (waiting.length > 0) await new Promise<void>(platform.setImmediate)
+    }
+    pumping = false
+    idle?.()
+  }
+
+  /** Refuses the writes that have waited too long; returns whether somebody still wants the transaction. */
+  function refuseLate(): boolean {
+    const now = platform.monotonic()
+    const late = waiting.filter((member) => member.deadline <= now)
+    if (late.length > 0) {
+      waiting = waiting.filter((member) => member.deadline > now)
+      for (const member of late) member.reject(new StoreUnavailable('the store is busy'))
+    }
+    return waiting.length > 0
+  }
+
+  /** BEGIN IMMEDIATE, retried on a timer for as long as `wanted()`; false when nobody wants it any more. */
+  async function begin(wanted: () => boolean): Promise<boolean> {
+    for (let pause = BUSY_RETRY_MS.first; wanted(); pause = Math.min(pause * 2, BUSY_RETRY_MS.longest)) {
+      try {
+        begins.run()
+        return true
+      } catch (error) {
+        if (!isStorageError(error)) throw error
+        // Jitter, so that two instances do not keep missing each other's gaps in step.
+        await platform.sleep(pause * (0.5 + platform.random()))
+      }
+    }
+    return false
+  }
+
+  async function runBatch(batch: Member<Tx>[]): Promise<void> {
+    const outcomes: Outcome[] = []
+    for (const member of batch) {
+      const outcome = await runMember(member)
+      if ('lost' in outcome) break
+      outcomes.push(outcome)
+    }
+    if (outcomes.length === batch.length && commit()) {
+      batch.forEach((member, i) => {
+        deliver(member, outcomes[i] as Outcome)
+      })
+      return
+    }
+    rollback()
+    for (const member of batch) await runSingly(member)
+  }
+
+  /** Runs one member in its savepoint. */
+  async function runMember(member: Member<Tx>): Promise<Outcome | Lost> {
+    try {
+      opens.run()
+      const outcome = await call(member.work)
+      if (!db.inTransaction) return { lost: outcome.ok ? undefined : outcome.error }
+      if (!outcome.ok) {
+        if (isStorageError(outcome.error)) return { lost: outcome.error }
+        undoes.run()
+      }
+      releases.run()
+      return outcome
+    } catch (error) {
+      if (isStorageError(error) || !db.inTransaction) return { lost: error }
+      throw error
+    }
+  }
+
+  async function call(work: Work<Tx, unknown>): Promise<Outcome> {
+    // tx answers within the microtask queue, and the next tick comes when that has run dry: a callback that has not
+    // ended by then awaits something else. (An immediate would come too late: timers and I/O may run before it.) The
+    // transaction stays open until the callback ends, however long: running the next member meanwhile would mix their
+    // savepoints.
+    let overran = false
+    let ended = false
+    platform.nextTick(() => {
+      overran = !ended
+    })
+    try {
+      const value = await work(tx)
+      return overran ? { ok: false, error: new ForeignAwait() } : { ok: true, value }
+    } catch (error) {
+      return { ok: false, error: overran ? new ForeignAwait() : error }
+    } finally {
+      ended = true
+    }
+  }
+
+  async function runSingly(member: Member<Tx>): Promise<void> {
+    let cause: unknown
+    if (await begin(() => platform.monotonic() < member.deadline)) {
+      const outcome = await runMember(member)
+      if ('lost' in outcome) cause = outcome.lost
+      else if (
+        commit((error) => {
+          cause = error
+        })
+      )
+        return deliver(member, outcome)
+      rollback()
+    }
+    member.reject(new StoreUnavailable('the store could not take the write', { cause }))
+  }
+
+  function commit(onError?: (error: unknown) => void): boolean {
+    try {
+      ok(db.inTransaction, 'COMMIT without a transaction')
+      commits.run()
+      ok(!db.inTransaction, 'COMMIT did not end the transaction')
+    } catch (error) {
+      onError?.(error)
+      if (isStorageError(error) || !db.inTransaction) return false
+      throw error
+    }
+    committed += 1
+    for (const listener of listeners) listener()
+    return true
+  }
+
+  function rollback(): void {
+    // SQLite has already rolled back by itself after most of these errors.
+    if (db.inTransaction) rollsBack.run()
+  }
+
+  function deliver(member: Member<Tx>, outcome: Outcome): void {
+    writes += 1
+    if (outcome.ok) member.resolve(outcome.value)
+    else member.reject(outcome.error)
+  }
+
+  return {
+    write,
+    onCommit(listener) {
+      listeners.push(listener)
+    },
+    close() {
+      closing = true
+      return pumping
+        ? new Promise<void>((resolve) => {
+            idle = resolve
+          })
+        : Promise.resolve()
+    },
+    stats: () => ({ commits: committed, writes, waiting: waiting.length }),
+  }
+}
