@@ -153,7 +153,12 @@ t.test('a contact that comes after its letters fills in their address', async (t
     const registration = registrationOf('ada')
     await app.registered(registration)
     await app.registered(registration)
-    await app.registered(registrationOf('ada', 'Another'))
+    await app.registered(registrationOf('ada')) // again, under another id
+    const differs = (what: string) => ({ message: new RegExp(`^user ada is known with another ${what} than event .{36} has$`) })
+    await t.rejects(app.registered(registrationOf('ada', 'Another')), differs('name'))
+    const elsewhere = registrationOf('ada')
+    const data = { ...elsewhere.data, email: 'ada@example.org' }
+    await t.rejects(app.registered({ ...elsewhere, data }), differs('address'))
     const mail = mailing ? 'queued' : 'none'
     const { items } = await app.letters()
     t.equal(items.length, 2)

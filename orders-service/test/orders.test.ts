@@ -202,7 +202,10 @@ t.test('the journey, also when the outbox has forgotten it', async (t) => {
   const row = await orders.store.read.outbox.take(0, 10)
   await orders.store.write(async (tx) => {
     await tx.outbox.restart('i')
-    await tx.outbox.published({ firstId: 1, lastId: 2, lastEventId: row[1]?.eventId ?? '', firstSeq: 11, lastSeq: 12 })
+    await tx.outbox.published(
+      { firstId: 1, lastId: 2, lastEventId: row[1]?.eventId ?? '', firstSeq: 11, lastSeq: 12 },
+      0,
+    )
   })
   const journey = (await orders.app.inject({ url: `/journeys/orders/${id}`, headers: ada })).json()
   t.match(

@@ -67,7 +67,7 @@ async function underTraffic(t: Test) {
     }
     published = last.id
     const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
-    await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }))
+    await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }, 0))
   }
 
   return {

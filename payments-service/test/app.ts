@@ -69,7 +69,7 @@ export async function paymentsApp(
       const [first, last] = [rows[0], rows.at(-1)]
       if (!first || !last) return
       const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
-      await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }))
+      await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }, 0))
     },
     /** Opens ada's account (or another's) with this balance. Not by HTTP: the app compiles its routes on first use. */
     open: (balance: number, userId = 'ada') =>

@@ -2,13 +2,10 @@
  * What subscriptions lack that were away while the stream had to make room (their arrears, see room.ts): once they read
  * again, those rows are appended to the outbox anew, as the same events.
  */
-import type { StreamDefinition, Subscription } from '@checkout/contracts/topology.ts'
-import type { Platform } from '@checkout/kernel/platform.ts'
-import type { LeaseWrites, Work } from '@checkout/store/port.ts'
-import type { Logger } from 'pino'
+import type { Subscription } from '@checkout/contracts/topology.ts'
 import type { DurableState, StreamState } from './broker.ts'
-import type { Durables } from './durables.ts'
-import type { Arrears, OutboxReads, OutboxWrites } from './port.ts'
+import type { OwnStream } from './own-stream.ts'
+import type { Arrears } from './port.ts'
 
 /** Of what a subscription lacks, appended again at once: rows, and share of the stream. */
 const BATCH = { rows: 256, share: 1 / 8 }
@@ -21,14 +18,7 @@ const PAUSE_MS = 2_000
 /** A reader counts as alive for so long after something was delivered. */
 const ALIVE_MS = 5_000
 
-export function createCatchUp(options: {
-  stream: StreamDefinition
-  outbox: OutboxReads
-  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
-  durables: Durables
-  platform: Platform
-  logger: Logger
-}) {
+export function createCatchUp(options: Omit<OwnStream, 'broker'>) {
   const { stream, outbox, write, durables, platform, logger } = options
   /** Per durable: how much was delivered when it was looked at, and when that grew; the newest row appended for it. */
   const delivered = new Map<string, { count: number; grewAt: number }>()

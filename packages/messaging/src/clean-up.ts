@@ -6,7 +6,7 @@
 import type { Platform } from '@checkout/kernel/platform.ts'
 import { AGE_STEP_MS, ageLag, createAge } from '@checkout/store/age.ts'
 import type { Lease } from '@checkout/store/lease.ts'
-import type { AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from '@checkout/store/port.ts'
+import type { AgeReads, AgeWrites, KeptAges, LeaseWrites, Write } from '@checkout/store/port.ts'
 import type { DutyOptions } from './duty.ts'
 
 const CLEAN_UP_EVERY_MS = 2_000
@@ -32,7 +32,7 @@ export function cleanUp<Tx extends { ages: AgeWrites; lease: LeaseWrites }>(opti
   /** Rows of one kind per transaction. */
   limit: number
   ages: AgeReads
-  write: <T>(work: Work<Tx, T>) => Promise<T>
+  write: Write<Tx>
   lease: Lease
   platform: Platform
 }): Pick<DutyOptions, 'name' | 'everyMs' | 'round'> {

@@ -11,7 +11,7 @@ import type { ServiceName } from '@checkout/contracts/services.ts'
 import { type Subscription, subscriptions } from '@checkout/contracts/topology.ts'
 import type { Platform } from '@checkout/kernel/platform.ts'
 import { isStorageError } from '@checkout/kernel/storage-error.ts'
-import type { Work } from '@checkout/store/port.ts'
+import type { Write } from '@checkout/store/port.ts'
 import type { Logger } from 'pino'
 import type { Broker, Delivery, Pull } from './broker.ts'
 import { eventKey, Poison } from './decode.ts'
@@ -36,7 +36,7 @@ export const handledResults = ['handled', 'retried', 'dead_lettered'] as const
 export interface ConsumerOptions<Tx extends ConsumerTx> {
   service: ServiceName
   handling: Handling<Tx>
-  write: <T>(work: Work<Tx, T>) => Promise<T>
+  write: Write<Tx>
   broker: Broker
   platform: Platform
   logger: Logger

@@ -195,7 +195,7 @@ export function outboxWrites(writer: Connection, options: { source: string; plat
       const batch = publicationOf.get({ id })
       return batch && batch.firstId <= id ? batch.lastSeq : Number.POSITIVE_INFINITY
     },
-    published: async (publication) => void record.run({ ...publication, publishedAt: platform.now() }),
+    published: async (publication, at) => void record.run({ ...publication, publishedAt: at }),
     arrears,
     async restart(incarnation) {
       forget.run()

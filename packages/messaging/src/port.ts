@@ -67,8 +67,8 @@ export interface OutboxWrites {
    * when it is not published. Of one that is retired it is a position that it came before.
    */
   position(type: EventType, correlationId: string): Promise<number>
-  /** Records that a batch is in the stream. */
-  published(publication: Publication): Promise<void>
+  /** Records that a batch is in the stream, since the wall time `at`. */
+  published(publication: Publication, at: number): Promise<void>
   readonly arrears: ArrearsWrites
   /** The stream was made anew: everything retained is unpublished again, so nobody is in arrears. */
   restart(incarnation: string): Promise<void>

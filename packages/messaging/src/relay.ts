@@ -11,15 +11,12 @@
  * Runs in the instance that holds the lease; records are fenced by it.
  */
 import { ok } from 'node:assert'
-import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Platform } from '@checkout/kernel/platform.ts'
-import type { Lease } from '@checkout/store/lease.ts'
-import type { LeaseWrites, Work } from '@checkout/store/port.ts'
-import type { Logger } from 'pino'
-import type { Broker } from './broker.ts'
-import { DELETION_PAUSE_MS, type Durables } from './durables.ts'
+import { isStorageError } from '@checkout/kernel/storage-error.ts'
+import { type Lease, LeaseLost } from '@checkout/store/lease.ts'
+import { DELETION_PAUSE_MS } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
-import type { OutboxReads, OutboxRow, OutboxWrites, Publication } from './port.ts'
+import type { OwnStream } from './own-stream.ts'
+import type { OutboxRow, Publication } from './port.ts'
 import { createRoom } from './room.ts'
 import {
   beginComparing,
@@ -35,21 +32,18 @@ import {
 
 /** Messages per batch: one answer awaited, one record written for so many. */
 const BATCH = 256
+/** How long a record waits for a COMMIT to share: it tells nobody anything, and a crash before it is made up for. */
+const RECORD_PATIENCE_MS = 10
+/** Rows in the stream without a record, at most: what a comparison is prepared to adopt. */
+const UNRECORDED_MAX = 2 * BATCH
 /** The relay wakes after every commit; this is only the fallback. */
 const POLL_MS = 500
 /** Until a full stream is looked at again. */
 const FULL_WAIT_MS = 50
 
-export interface RelayOptions {
-  stream: StreamDefinition
-  outbox: OutboxReads
-  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
-  broker: Broker
-  durables: Durables
-  lease: Lease
-  platform: Platform
-  logger: Logger
-  onPublished?: (rows: number) => void
+export interface RelayOptions extends OwnStream {
+  readonly lease: Lease
+  readonly onPublished?: (rows: number) => void
 }
 
 export interface Relay extends Duty {
@@ -64,6 +58,8 @@ export interface Relay extends Duty {
   resync(): void
 }
 
+const endOfBatch = ({ lastId, lastSeq }: Publication): Position => ({ id: lastId, seq: lastSeq })
+
 export const messageId = (row: { id: number; eventId: string }): string => `${row.eventId}.${row.id}`
 
 export function createRelay(options: RelayOptions): Relay {
@@ -73,6 +69,9 @@ export function createRelay(options: RelayOptions): Relay {
   let sync = starting()
   /** Whether the stream of this name was somebody else's: if it is not there, it was deleted just now. */
   let foreignSeen = false
+  /** In the stream, and not yet in the records. */
+  let unrecorded: { readonly publication: Publication; readonly at: number }[] = []
+  let recording: Promise<void> | undefined
 
   const duty = createDuty({ name: `relay ${stream.name}`, everyMs: POLL_MS, round, lease, platform, logger })
   const doubt = () => {
@@ -135,11 +134,46 @@ export function createRelay(options: RelayOptions): Relay {
       seq,
     )
     // Every answer was checked against its own place (`check` in jetstream.ts): the batch is in the stream as a whole.
-    settle(publishing, published(publishing, await record(rows, seq)))
     options.onPublished?.(rows.length)
+    // Doubted meanwhile, perhaps because the batch before was not recorded: records have no gaps, so this one is adopted.
+    if (sync !== publishing) return
+    const publication = publicationOf(rows, seq)
+    sync = published(publishing, endOfBatch(publication))
+    unrecorded.push({ publication, at: platform.now() })
+    recording ??= recordAll()
+    const firstSeq = unrecorded[0]?.publication.firstSeq ?? publication.firstSeq
+    if (publication.lastSeq - firstSeq + 1 > UNRECORDED_MAX - BATCH) await recording
   }
 
-  async function record(rows: readonly OutboxRow[], lastSeq: number): Promise<Position> {
+  /** Never rejects: when it fails, what is in the stream is looked at again, and recorded then. */
+  async function recordAll(): Promise<void> {
+    try {
+      while (unrecorded.length > 0) {
+        let batch: typeof unrecorded = []
+        await write(
+          async (tx) => {
+            await tx.lease.assertHeld()
+            batch = unrecorded.slice()
+            for (const { publication, at } of batch) await tx.outbox.published(publication, at)
+          },
+          { patienceMs: RECORD_PATIENCE_MS },
+        )
+        unrecorded = unrecorded.slice(batch.length)
+      }
+    } catch (error) {
+      const level = isStorageError(error) || error instanceof LeaseLost ? 'debug' : 'warn'
+      logger[level](
+        { err: error, stream: stream.name },
+        'publications were not recorded; the stream is looked at again',
+      )
+      unrecorded = []
+      doubt()
+    } finally {
+      recording = undefined
+    }
+  }
+
+  function publicationOf(rows: readonly OutboxRow[], lastSeq: number): Publication {
     const first = rows[0]
     const last = rows.at(-1)
     ok(first && last, 'a publication of no rows')
@@ -151,11 +185,7 @@ export function createRelay(options: RelayOptions): Relay {
       lastSeq: lastSeq + rows.length,
     }
     ok(publication.lastId - publication.firstId + 1 >= rows.length, 'a publication of rows that are not in order')
-    await write(async (tx) => {
-      await tx.lease.assertHeld()
-      await tx.outbox.published(publication)
-    })
-    return { id: publication.lastId, seq: publication.lastSeq }
+    return publication
   }
 
   /**
@@ -163,6 +193,7 @@ export function createRelay(options: RelayOptions): Relay {
    * @param first whether the stream has to be given the limits that are configured now
    */
   async function compare(first: boolean, signal: AbortSignal): Promise<Position | undefined> {
+    await recording
     const state = await broker.stream(stream.name, await outbox.incarnation())
     // Looked at again with every poll: it may go away.
     if (state === 'foreign') {
@@ -194,19 +225,23 @@ export function createRelay(options: RelayOptions): Relay {
     (await broker.messageId(stream.name, lastSeq)) === messageId({ id: lastId, eventId: lastEventId })
 
   /**
-   * Records what is in the stream beyond the records: a crash fell between publish and record. That is at most one
-   * batch, and each of its messages is looked at: when a stranger wrote to the stream, some of a pipelined batch may
-   * have been refused and later ones, whose expected sequence had become true, taken.
+   * Records what is in the stream beyond the records: a crash, or a failure, fell between publish and record. Each of
+   * these messages is looked at: when a stranger wrote to the stream, some of a pipelined batch may have been refused and
+   * later ones, whose expected sequence had become true, taken.
    */
   async function adopt(from: Position, lastSeq: number): Promise<Position | undefined> {
     const count = lastSeq - from.seq
-    const rows = count > 0 && count <= BATCH ? await outbox.take(from.id, count) : []
+    const rows = count > 0 && count <= UNRECORDED_MAX ? await outbox.take(from.id, count) : []
     if (rows.length === 0 || rows.length !== count) return undefined
     const stored = await Promise.all(rows.map((_, i) => broker.messageId(stream.name, from.seq + 1 + i)))
     if (rows.some((row, i) => stored[i] !== messageId(row))) return undefined
-    const reached = await record(rows, from.seq)
+    const publication = publicationOf(rows, from.seq)
+    await write(async (tx) => {
+      await tx.lease.assertHeld()
+      await tx.outbox.published(publication, platform.now())
+    })
     logger.info({ stream: stream.name, rows: count }, 'adopted publications that a crash kept from being recorded')
-    return reached
+    return endOfBatch(publication)
   }
 
   async function rebuild(why: string, signal: AbortSignal): Promise<Position | undefined> {
@@ -231,6 +266,10 @@ export function createRelay(options: RelayOptions): Relay {
 
   return {
     ...duty,
+    async stop() {
+      await duty.stop()
+      await recording
+    },
     inSync: () => endOf(sync) !== undefined && broker.connected,
     async isReadable() {
       const recorded = await outbox.lastPublication()

@@ -6,24 +6,17 @@
  * publication. So as long as a row is kept, the stream can be made anew from the outbox, and afterwards nobody needs it
  * any more.
  */
-import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { LeaseWrites, Work } from '@checkout/store/port.ts'
-import type { Broker } from './broker.ts'
 import { keptAge, retentionStep } from './clean-up.ts'
-import type { OutboxReads, OutboxWrites } from './port.ts'
+import type { OwnStream } from './own-stream.ts'
 
 /** How long a published and acknowledged event is kept; also how long the inbox remembers. */
 export const RETENTION_MS = 10 * 60 * 1000
 /** Rows per transaction, so that cleaning up never holds a request back for long. */
 export const RETIRE_BATCH = 1_000
 
-export function createRetention(options: {
-  stream: StreamDefinition
-  outbox: OutboxReads
-  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
-  broker: Broker
-  retentionMs: number
-}) {
+export function createRetention(
+  options: Pick<OwnStream, 'stream' | 'outbox' | 'write' | 'broker'> & { retentionMs: number },
+) {
   const { stream, outbox, write, broker, retentionMs } = options
   const retiredAge = keptAge(retentionMs, retentionStep(retentionMs))
   /** What was purged last: a purge that failed, or that a crash prevented, is made up for. */

@@ -9,7 +9,7 @@
 import type { Platform } from '@checkout/kernel/platform.ts'
 import { isStorageError } from '@checkout/kernel/storage-error.ts'
 import { type Lease, LeaseLost } from '@checkout/store/lease.ts'
-import type { LeaseWrites, Work } from '@checkout/store/port.ts'
+import type { LeaseWrites, Write } from '@checkout/store/port.ts'
 import type { Logger } from 'pino'
 import type { ConsumerTx, handledResults } from './consumer.ts'
 import { Poison } from './decode.ts'
@@ -31,7 +31,7 @@ const POLL_MS = 500
 export interface RetriesOptions<Tx extends ConsumerTx> {
   handling: Handling<Tx & { lease: LeaseWrites }>
   parked: ParkedReads
-  write: <T>(work: Work<Tx & { lease: LeaseWrites }, T>) => Promise<T>
+  write: Write<Tx & { lease: LeaseWrites }>
   lease: Lease
   platform: Platform
   logger: Logger

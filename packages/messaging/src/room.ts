@@ -7,13 +7,9 @@
  * The noting comes before the purge, and from floors that were read before it, because the server moves a durable's
  * acknowledgement floor over what is purged: afterwards nobody could tell what was read.
  */
-import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Platform } from '@checkout/kernel/platform.ts'
-import type { LeaseWrites, Work } from '@checkout/store/port.ts'
-import type { Logger } from 'pino'
-import type { Broker, StreamState } from './broker.ts'
-import type { Durables } from './durables.ts'
-import type { OutboxReads, OutboxRow, OutboxWrites } from './port.ts'
+import type { StreamState } from './broker.ts'
+import type { OwnStream } from './own-stream.ts'
+import type { OutboxRow } from './port.ts'
 
 /** Shares of the stream's size: where room is made, how much is then left, what is worth a purge, what a batch may take. */
 const SHORT = 3 / 4
@@ -25,19 +21,9 @@ const PATIENCE_MS = 1_000
 /** Headers, subject and the store's own of a message, at most: with a system id of 64 characters and a traceparent. */
 const OVERHEAD_BYTES = 480
 
-export interface RoomOptions {
-  stream: StreamDefinition
-  outbox: OutboxReads
-  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
-  broker: Broker
-  durables: Durables
-  platform: Platform
-  logger: Logger
-}
-
 export type Room = ReturnType<typeof createRoom>
 
-export function createRoom({ stream, outbox, write, broker, durables, platform, logger }: RoomOptions) {
+export function createRoom({ stream, outbox, write, broker, durables, platform, logger }: OwnStream) {
   /** What the stream holds when its last sequence is `seq`, bytes; estimated upwards since it was last asked. */
   let known: { seq: number; bytes: number; maxBytes: number } | undefined
   let shortSince: number | undefined

@@ -29,7 +29,7 @@ export type Sync =
   | { readonly name: 'comparing'; readonly from: 'starting' | 'doubtful' }
   /** The stream is what was published, and ends here. */
   | { readonly name: 'inSync'; readonly position: Position }
-  /** The same, but for one batch that is on its way to the place behind it, or there and not yet recorded. */
+  /** The same, but for one batch that is on its way to the place behind it. */
   | { readonly name: 'publishing'; readonly position: Position }
 
 type In<Name extends Sync['name']> = Extract<Sync, { name: Name }>
@@ -69,7 +69,7 @@ export function beginPublishing(sync: Sync, firstId: number): In<'publishing'> {
   return { name: 'publishing', position: sync.position }
 }
 
-/** @param position the batch's last row, which is recorded now */
+/** @param position the batch's last row */
 export function published(sync: Sync, position: Position): In<'inSync'> {
   ok(sync.name === 'publishing', `row ${position.id} was published while ${sync.name}`)
   const { id, seq } = sync.position
@@ -77,7 +77,7 @@ export function published(sync: Sync, position: Position): In<'inSync'> {
   return { name: 'inSync', position }
 }
 
-/** Where the stream ends, as far as it is recorded; undefined when that has to be found out. */
+/** Where the stream ends; undefined when that has to be found out. */
 export function endOf(sync: Sync): Position | undefined {
   switch (sync.name) {
     case 'starting':

@@ -3,16 +3,12 @@
  * and its durables still are what was made, has made anew what is not, and says when a subscription is about to lose its
  * place. When all is well, the retention and the catch-up follow; they go by what it has just seen.
  */
-import type { StreamDefinition } from '@checkout/contracts/topology.ts'
-import type { Platform } from '@checkout/kernel/platform.ts'
 import type { Lease } from '@checkout/store/lease.ts'
-import type { LeaseWrites, Work } from '@checkout/store/port.ts'
-import type { Logger } from 'pino'
-import type { Broker, DurableState, StreamState } from './broker.ts'
+import type { DurableState, StreamState } from './broker.ts'
 import { createCatchUp } from './catch-up.ts'
-import { type Durables, floorOf } from './durables.ts'
+import { floorOf } from './durables.ts'
 import { createDuty, type Duty } from './duty.ts'
-import type { OutboxReads, OutboxWrites } from './port.ts'
+import type { OwnStream } from './own-stream.ts'
 import type { Relay } from './relay.ts'
 import { createRetention } from './retention.ts'
 
@@ -20,17 +16,10 @@ const EVERY_MS = 2_000
 /** The rounds follow each other sooner while somebody reads what it lacked. */
 const CATCH_UP_EVERY_MS = 50
 
-export interface WatchdogOptions {
-  stream: StreamDefinition
-  outbox: OutboxReads
-  write: <T>(work: Work<{ outbox: OutboxWrites; lease: LeaseWrites }, T>) => Promise<T>
-  broker: Broker
-  durables: Durables
-  relay: Relay
-  lease: Lease
-  platform: Platform
-  logger: Logger
-  retentionMs: number
+export interface WatchdogOptions extends OwnStream {
+  readonly relay: Relay
+  readonly lease: Lease
+  readonly retentionMs: number
 }
 
 export interface Watchdog extends Duty {

@@ -52,7 +52,9 @@ export function engineSuite(open: (t: Test) => MessagingStore): void {
     for (const orderId of orderIds) await append(store, orderId)
     const [last] = await store.read.outbox.about(orderIds[19] ?? '')
     const lastEventId = last?.row.eventId ?? ''
-    await store.write((tx) => tx.outbox.published({ firstId: 1, lastId: 20, lastEventId, firstSeq: 101, lastSeq: 120 }))
+    await store.write((tx) =>
+      tx.outbox.published({ firstId: 1, lastId: 20, lastEventId, firstSeq: 101, lastSeq: 120 }, 0),
+    )
     const seqOf = async (i: number) => (await store.read.outbox.about(orderIds[i] ?? ''))[0]?.streamSeq
     t.equal(await seqOf(14), 115)
     t.equal(await store.write((tx) => tx.outbox.retire(20, 10)), 10)
@@ -69,7 +71,7 @@ export function engineSuite(open: (t: Test) => MessagingStore): void {
     t.equal((await outbox.backlog()).rows, 2)
     await store.write(async (tx) => {
       await tx.outbox.restart('one')
-      await tx.outbox.published({ firstId: 1, lastId: 1, lastEventId: first, firstSeq: 1, lastSeq: 1 })
+      await tx.outbox.published({ firstId: 1, lastId: 1, lastEventId: first, firstSeq: 1, lastSeq: 1 }, 0)
     })
     t.equal((await outbox.backlog()).rows, 1)
     t.match(await outbox.take(1, 10), [{ eventId: second }])

@@ -84,7 +84,7 @@ t.test('the backlog is what a count would find, whatever happened before', async
         const [first, last] = [batch[0], batch.at(-1)]
         if (!first || !last) continue
         const ids = { firstId: first.id, lastId: last.id, lastEventId: last.eventId }
-        await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }))
+        await store.write((tx) => tx.outbox.published({ ...ids, firstSeq: first.id, lastSeq: last.id }, 0))
       } else if (dice < 0.97) {
         const [retired] = query<{ id: number }>(
           file,
@@ -111,7 +111,7 @@ t.test('publications are deleted in parts, too, and the newest one stays', async
     await store.write(async (tx) => {
       for (let id = 1; id <= 250; id += 1) {
         await tx.outbox.append('orders.created.v1', orderData(machine.newId()), { correlationId: 'order' })
-        await tx.outbox.published(one(id))
+        await tx.outbox.published(one(id), 0)
       }
     })
     const newest = async (seq: number, limit: number) =>

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { subscriptions } from '@checkout/contracts/topology.ts'
 import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
+import { StoreUnavailable } from '@checkout/store/unit-of-work.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker } from '../src/broker.ts'
@@ -17,12 +18,13 @@ const machine = createPlatform()
 t.setTimeout(300_000)
 
 interface PublisherOptions {
+  store?: ReturnType<typeof openPublisherStore>
   wrap?: (broker: Broker) => Broker
   platform?: Platform
 }
 
-async function publisher(stage: Stage, { wrap, platform = machine }: PublisherOptions = {}) {
-  const store = openPublisherStore(stage.dir, platform)
+async function publisher(stage: Stage, { wrap, platform = machine, ...options }: PublisherOptions = {}) {
+  const store = options.store ?? openPublisherStore(stage.dir, platform)
   const { url } = stage.nats
   const life = await startLife({ service: 'orders-service', url, store, handlers: {}, platform, ...(wrap && { wrap }) })
   stage.atEnd(life.stop)
@@ -159,6 +161,49 @@ t.test('killed between publish and record: the next relay adopts, and publishes 
     )
   })
 })
+
+t.test(
+  'a record that fails while the next batch is under way: both are adopted, and the records have no gap',
+  async (t) => {
+    await withStage(t, async (stage) => {
+      const raw = await connectRaw(stage)
+      const store = openPublisherStore(stage.dir)
+      const record = Promise.withResolvers<never>()
+      let records = 0
+      const write: typeof store.write = (work, options) => {
+        if (!options?.patienceMs) return store.write(work, options)
+        records += 1
+        return records === 1 ? record.promise : store.write(work, options)
+      }
+      let batches = 0
+      const wrap = (broker: Broker) =>
+        patched(broker, {
+          async publish(stream, messages, lastSeq) {
+            await broker.publish(stream, messages, lastSeq)
+            batches += 1
+            if (batches !== 2) return
+            record.reject(new StoreUnavailable('the disk is full'))
+            await new Promise(setImmediate)
+          },
+        })
+      const relay = await publisher(stage, { store: { ...store, write }, wrap })
+      await relay.append(300)
+      await relay.published()
+      await relay.append(1)
+      await relay.published()
+      t.strictSame(await raw.messageIds('ORDERS'), expected(stage), 'each row once, in order')
+      t.equal(relay.logs.filter(({ msg }) => /adopted/.test(msg)).length, 1)
+      const recorded = query<{ first_id: number; last_id: number; first_seq: number; last_seq: number }>(
+        publisherFile(stage.dir),
+        'SELECT first_id, last_id, first_seq, last_seq FROM publications ORDER BY last_id',
+      )
+      t.strictSame(recorded, [
+        { first_id: 1, last_id: 300, first_seq: 1, last_seq: 300 },
+        { first_id: 301, last_id: 301, first_seq: 301, last_seq: 301 },
+      ])
+    })
+  },
+)
 
 t.test('the oldest messages are purged by somebody before anybody has read them: published again', async (t) => {
   await withStage(t, async (stage) => {

@@ -12,7 +12,7 @@ import type { Platform } from '@checkout/kernel/platform.ts'
 import { eq, type SQL, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { Lease } from './lease.ts'
-import type { AgeName, AgeReads, AgeWrites, KeptAges, LeaseWrites, Work } from './port.ts'
+import type { AgeName, AgeReads, AgeWrites, KeptAges, LeaseWrites, Write } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
@@ -88,7 +88,7 @@ export function createAge(options: {
   name: AgeName
   stepMs?: number
   read: AgeReads
-  write: <T>(work: Work<{ ages: AgeWrites; lease: LeaseWrites }, T>) => Promise<T>
+  write: Write<{ ages: AgeWrites; lease: LeaseWrites }>
   lease: Pick<Lease, 'onAcquired'>
   platform: Platform
 }): Age {

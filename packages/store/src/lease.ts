@@ -14,7 +14,7 @@ import type { Platform } from '@checkout/kernel/platform.ts'
 import { isStorageError } from '@checkout/kernel/storage-error.ts'
 import { eq, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import type { LeaseReads, LeaseWrites, Work } from './port.ts'
+import type { LeaseReads, LeaseWrites, Write } from './port.ts'
 import { queries } from './queries.ts'
 import type { Connection, Migration } from './sqlite.ts'
 
@@ -134,7 +134,7 @@ export interface Lease {
 
 export function createLease(options: {
   read: LeaseReads
-  write: <T>(work: Work<{ lease: LeaseWrites }, T>) => Promise<T>
+  write: Write<{ lease: LeaseWrites }>
   platform: Platform
 }): Lease {
   const { read, write, platform } = options

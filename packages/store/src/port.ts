@@ -9,12 +9,19 @@
 /** One transaction. Awaits only `tx`, has no other effects and may run again; see unit-of-work.ts. */
 export type Work<Tx, T> = (tx: Tx) => Promise<T>
 
+/**
+ * Runs `work` in a transaction and resolves once it is durable.
+ * @throws what `work` throws (nothing of it is stored then), or StoreUnavailable.
+ */
+export type Write<Tx> = <T>(work: Work<Tx, T>, options?: WriteOptions) => Promise<T>
+
+export interface WriteOptions {
+  /** It may wait so long, ms, to share the COMMIT of a later write; after that it gets one of its own. Default: at once. */
+  readonly patienceMs?: number
+}
+
 export interface Store<Tx, Reads> {
-  /**
-   * Runs `work` in a transaction and resolves once it is durable.
-   * @throws what `work` throws (nothing of it is stored then), or StoreUnavailable.
-   */
-  write<T>(work: Work<Tx, T>): Promise<T>
+  readonly write: Write<Tx>
   /**
    * Committed rows only, and all that `write` answered for before the call. Each call is its own short read: two may
    * see different moments, and none outlives one page. Not for a transaction, which awaits only `tx`. After `close`

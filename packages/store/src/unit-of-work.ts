@@ -4,16 +4,16 @@
  *
  * The writes that wait at one moment (at most 256) run inside one `BEGIN IMMEDIATE … COMMIT`, strictly one after
  * another, each in its own SAVEPOINT: one fsync serves them all, a refused one takes none of the others with it, and
- * an idle service adds no delay. Results and rejections are delivered after COMMIT only, so whatever a caller is told
- * is on the disk.
+ * an idle service adds no delay. A write that has time (`patienceMs`) waits for the COMMIT of another. Results and
+ * rejections are delivered after COMMIT only, so whatever a caller is told is on the disk.
  *
  * A callback awaits only `tx`, has no other effects and may run again: when SQLite drops the whole transaction (disk
  * full, I/O error), its members are run again one by one.
  */
 import { ok } from 'node:assert'
-import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Platform, Timer } from '@checkout/kernel/platform.ts'
 import { isStorageError } from '@checkout/kernel/storage-error.ts'
-import type { Work } from './port.ts'
+import type { Work, Write } from './port.ts'
 import type { Connection } from './sqlite.ts'
 
 /** Members of one COMMIT: bounds the time the event loop is held and what one failing disk makes run again. */
@@ -38,11 +38,7 @@ export class ForeignAwait extends Error {
 }
 
 export interface UnitOfWork<Tx> {
-  /**
-   * Runs `work` in a transaction and resolves with its result once that is durable.
-   * @throws what `work` throws (nothing of it is stored then), or StoreUnavailable.
-   */
-  write<T>(work: Work<Tx, T>): Promise<T>
+  readonly write: Write<Tx>
   /** Calls the listener after every COMMIT of this process. */
   onCommit(listener: () => void): void
   /** Refuses new writes and resolves when the waiting ones are done. */
@@ -73,32 +69,54 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
 
   const listeners: (() => void)[] = []
   let waiting: Member<Tx>[] = []
+  /** Those that have time, and the end of the first one's. */
+  let patient: Member<Tx>[] = []
+  let patience: Timer | undefined
   let pumping = false
   let closing = false
   let idle: (() => void) | undefined
   let committed = 0
   let writes = 0
 
-  function write<T>(work: Work<Tx, T>): Promise<T> {
+  function write<T>(work: Work<Tx, T>, { patienceMs = 0 } = {}): Promise<T> {
     if (closing) return Promise.reject(new StoreUnavailable('the store is closing'))
-    if (waiting.length >= MAX_WAITING) return Promise.reject(new StoreUnavailable('too many writes are waiting'))
+    if (waiting.length + patient.length >= MAX_WAITING)
+      return Promise.reject(new StoreUnavailable('too many writes are waiting'))
     return new Promise<T>((resolve, reject) => {
-      waiting.push({
+      const member = {
         work,
-        deadline: platform.monotonic() + MAX_WAIT_MS,
+        deadline: platform.monotonic() + patienceMs + MAX_WAIT_MS,
         resolve: resolve as (v: unknown) => void,
         reject,
-      })
-      if (!pumping) {
-        pumping = true
-        // After the current turn of the event loop, so that all requests it has read share the COMMIT.
-        platform.setImmediate(pump)
+      }
+      if (patienceMs > 0) {
+        patient.push(member)
+        patience ??= platform.setTimeout(start, patienceMs)
+      } else {
+        waiting.push(member)
+        start()
       }
     })
   }
 
+  function start(): void {
+    if (pumping) return
+    pumping = true
+    // After the current turn of the event loop, so that all requests it has read share the COMMIT.
+    platform.setImmediate(pump)
+  }
+
+  /** Those that had time go with the next COMMIT, before those that came later. */
+  function hurry(): void {
+    if (patient.length === 0) return
+    waiting = [...patient, ...waiting]
+    patient = []
+    platform.clearTimeout(patience)
+    patience = undefined
+  }
+
   async function pump(): Promise<void> {
-    while (waiting.length > 0) {
+    for (hurry(); waiting.length > 0; hurry()) {
       if (await begin(refuseLate)) {
         const batch = waiting.slice(0, MAX_BATCH)
         waiting = waiting.slice(MAX_BATCH)
@@ -241,12 +259,13 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
     },
     close() {
       closing = true
+      if (patient.length > 0) start()
       return pumping
         ? new Promise<void>((resolve) => {
             idle = resolve
           })
         : Promise.resolve()
     },
-    stats: () => ({ commits: committed, writes, waiting: waiting.length }),
+    stats: () => ({ commits: committed, writes, waiting: waiting.length + patient.length }),
   }
 }

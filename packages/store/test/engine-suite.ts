@@ -69,6 +69,36 @@ const foreign: Record<string, () => Promise<unknown>> = {
 }
 
 export function engineSuite({ open, lock }: Engine): void {
+  t.test('a write that has time shares the COMMIT of a later one, and goes before it', async (t) => {
+    const store = open(t, { platform: createTestPlatform() })
+    await store.write((tx) => tx.add('first'))
+    const { commits } = store.stats()
+    const patient = store.write((tx) => tx.add('patient'), { patienceMs: 10 })
+    await settled()
+    t.strictSame(await store.read.ids(), ['first'])
+    t.equal(store.stats().waiting, 1)
+    await store.write((tx) => tx.add('later'))
+    await patient
+    t.strictSame(await store.read.ids(), ['first', 'patient', 'later'])
+    t.equal(store.stats().commits, commits + 1)
+  })
+
+  t.test('alone it is written when its time is over, or when the store closes', async (t) => {
+    const platform = createTestPlatform()
+    const store = open(t, { platform })
+    const patient = store.write((tx) => tx.add('patient'), { patienceMs: 10 })
+    platform.advance(9)
+    await settled()
+    t.strictSame(await store.read.ids(), [])
+    platform.advance(1)
+    await patient
+    const last = store.write((tx) => tx.add('last'), { patienceMs: 60_000 })
+    await settled()
+    await store.close()
+    await last
+    t.strictSame(await open(t, { at: store.at }).read.ids(), ['patient', 'last'])
+  })
+
   t.test('writes that wait together share a COMMIT, at most 256 of them, in the order they came', async (t) => {
     const store = open(t)
     const { write, read } = store
