@@ -154,7 +154,9 @@ t.test('a contact that comes after its letters fills in their address', async (t
     await app.registered(registration)
     await app.registered(registration)
     await app.registered(registrationOf('ada')) // again, under another id
-    const differs = (what: string) => ({ message: new RegExp(`^user ada is known with another ${what} than event .{36} has$`) })
+    const differs = (what: string) => ({
+      message: new RegExp(`^user ada is known with another ${what} than event .{36} has$`),
+    })
     await t.rejects(app.registered(registrationOf('ada', 'Another')), differs('name'))
     const elsewhere = registrationOf('ada')
     const data = { ...elsewhere.data, email: 'ada@example.org' }

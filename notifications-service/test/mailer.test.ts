@@ -11,9 +11,9 @@ import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import type { Schedule } from '@checkout/messaging/messaging.ts'
 import { reservePorts } from '@checkout/processes/ports.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
+import { type Mail, startMailbox } from '@checkout/testkit/mailbox.ts'
 import Database from 'better-sqlite3'
 import pino from 'pino'
-import { SMTPServer } from 'smtp-server'
 import t, { type Test } from 'tap'
 import { createMailer } from '../src/mailer.ts'
 import { openNotificationsStore } from '../src/store/index.ts'
@@ -23,49 +23,6 @@ import { writeMessage } from '../src/write-letter.ts'
 const machine = createPlatform()
 
 const terms = { platform: machine, mailing: true }
-
-interface Mail {
-  to: string
-  text: string
-}
-
-/**
- * A real SMTP server; `refuse` decides per recipient with which code and when the address is refused. `onMail` is called
- * for each mail before the server says that it has it.
- */
-async function startSmtp(
-  test: Test,
-  refuse: (to: string, attempt: number) => number | undefined = () => undefined,
-  onMail: (mail: Mail) => void = () => {},
-) {
-  const mails: Mail[] = []
-  const attempts = new Map<string, number>()
-  const server = new SMTPServer({
-    disabledCommands: ['AUTH', 'STARTTLS'],
-    onRcptTo({ address }, _session, done) {
-      const attempt = (attempts.get(address) ?? 0) + 1
-      attempts.set(address, attempt)
-      const responseCode = refuse(address, attempt)
-      done(responseCode === undefined ? null : Object.assign(new Error('refused'), { responseCode }))
-    },
-    onData(stream, session, done) {
-      const chunks: Buffer[] = []
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-      stream.on('end', () => {
-        const to = session.envelope.rcptTo.map((r) => r.address).join()
-        const mail = { to, text: Buffer.concat(chunks).toString() }
-        mails.push(mail)
-        onMail(mail)
-        done()
-      })
-    },
-  })
-  server.on('error', () => undefined) // clients that are killed
-  server.listen(0, '127.0.0.1')
-  await once(server.server, 'listening')
-  test.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
-  return { url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`, mails, attempts }
-}
 
 function openFile(test: Test, dataDir = mkdtempSync(join(tmpdir(), 'mailer-'))) {
   const store = openNotificationsStore({ dataDir, platform: machine })
@@ -99,7 +56,7 @@ const signal = new AbortController().signal
 
 t.test('a letter is mailed once, marked sent after the 250, with a stable Message-ID', async (test) => {
   const { store } = openFile(test)
-  const smtp = await startSmtp(test)
+  const smtp = await startMailbox(test)
   const letter = await writeTo(store, 'ada', 'ada@example.com')
   const mailer = await start(store, smtp.url)
   test.teardown(mailer.close)
@@ -115,7 +72,7 @@ t.test('a letter is mailed once, marked sent after the 250, with a stable Messag
 
 t.test('a mailer with nothing to send commits nothing: a commit would wake it again, for ever', async (test) => {
   const { store } = openFile(test)
-  const smtp = await startSmtp(test)
+  const smtp = await startMailbox(test)
   const mailer = await start(store, smtp.url)
   test.teardown(mailer.close)
   const { commits } = store.stats()
@@ -125,7 +82,9 @@ t.test('a mailer with nothing to send commits nothing: a commit would wake it ag
 
 t.test('a refusal for now is tried again later, a refusal for good ends in failed', async (test) => {
   const { store } = openFile(test)
-  const smtp = await startSmtp(test, (to, attempt) => (to.startsWith('gone') ? 550 : attempt === 1 ? 451 : undefined))
+  const smtp = await startMailbox(test, {
+    refuse: (to, attempt) => (to.startsWith('gone') ? 550 : attempt === 1 ? 451 : undefined),
+  })
   await writeTo(store, 'greylisted', 'greylisted@example.com')
   await writeTo(store, 'gone', 'gone@example.com')
   let age = 0
@@ -186,7 +145,7 @@ t.test('a stop while the next letter is read: the mail server is not waited for,
 
 t.test('an instance without the lease mails nothing', async (test) => {
   const { store } = openFile(test)
-  const smtp = await startSmtp(test)
+  const smtp = await startMailbox(test)
   await writeTo(store, 'ada', 'ada@example.com')
   const mailer = await start(store, smtp.url)
   test.teardown(mailer.close)
@@ -197,7 +156,7 @@ t.test('an instance without the lease mails nothing', async (test) => {
 
 t.test('what another holder has mailed just before is not mailed again', async (test) => {
   const { store } = openFile(test)
-  const smtp = await startSmtp(test)
+  const smtp = await startMailbox(test)
   const { seq } = await writeTo(store, 'ada', 'ada@example.com')
   let started = false
   const write: Store['write'] = async (work) => {
@@ -214,9 +173,11 @@ t.test('what another holder has mailed just before is not mailed again', async (
 t.test('the lease is lost while the mail server answers: the letter is marked sent all the same', async (test) => {
   const { store } = openFile(test)
   let taken: Promise<unknown> | undefined
-  const smtp = await startSmtp(test, () => {
-    taken = store.write((tx) => tx.lease.release())
-    return undefined
+  const smtp = await startMailbox(test, {
+    refuse() {
+      taken = store.write((tx) => tx.lease.release())
+      return undefined
+    },
   })
   await writeTo(store, 'ada', 'ada@example.com')
   const mailer = await start(store, smtp.url)
@@ -239,29 +200,14 @@ async function twoMailers(test: Test, answer: (attempt: number) => number | unde
   const waiting = new Promise<void>((resolve) => {
     goOn = resolve
   })
-  const server = new SMTPServer({
-    disabledCommands: ['AUTH', 'STARTTLS'],
-    async onRcptTo(_address, _session, done) {
-      const attempt = ++asked
+  const { url, mails } = await startMailbox(test, {
+    async refuse(_address, attempt) {
+      asked = attempt
       if (attempt === 1) await waiting
-      const responseCode = answer(attempt)
-      done(responseCode === undefined ? null : Object.assign(new Error('refused'), { responseCode }))
-    },
-    onData(stream, _session, done) {
-      stream.resume()
-      stream.on('end', () => {
-        mails += 1
-        done()
-      })
+      return answer(attempt)
     },
   })
-  let mails = 0
-  server.on('error', () => undefined)
-  server.listen(0, '127.0.0.1')
-  await once(server.server, 'listening')
-  test.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
   test.teardown(() => goOn())
-  const url = `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`
   await writeTo(store, 'ada', 'ada@example.com')
   const first = await start(store, url)
   const sending = first.round(signal).catch((error) => test.match(error, /lease/)) // for the next letter
@@ -279,7 +225,7 @@ async function twoMailers(test: Test, answer: (attempt: number) => number | unde
       first.close()
     },
     mail: async () => (await store.read.letters.list('ada', 10, 1))[0]?.mail,
-    mails: () => mails,
+    mails: () => mails.length,
   }
 }
 
@@ -316,9 +262,11 @@ t.test('three instances, two of them killed: each mail comes, and only one under
   // A mail server each, which tells who has sent what.
   const smtps = await Promise.all(
     [1, 2, 3].map((by) =>
-      startSmtp(test, undefined, (mail) => {
-        mails.push({ ...mail, by })
-        onMail(by)
+      startMailbox(test, {
+        onMail(mail) {
+          mails.push({ ...mail, by })
+          onMail(by)
+        },
       }),
     ),
   )

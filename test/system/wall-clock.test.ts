@@ -1,12 +1,11 @@
 /** The wall clock is set, forward and back, while everything runs: nothing is forgotten early, doubled or left waiting. */
 import { randomUUID } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@checkout/testkit/eventually.ts'
+import { startMailbox } from '@checkout/testkit/mailbox.ts'
 import { createWallClock, HOUR_MS } from '@checkout/testkit/wall-clock.ts'
 import Database from 'better-sqlite3'
-import { SMTPServer } from 'smtp-server'
 import t from 'tap'
 import { newClaims } from '../support/audit.ts'
 import { dataDirOf, query } from '../support/books.ts'
@@ -46,37 +45,10 @@ t.test('an Idempotency-Key is known after any step of the clock', async (t) => {
   })
 })
 
-/** Refuses every letter for now until it is told to take them. */
-async function hesitantMailbox() {
-  let open = false
-  const taken: string[] = []
-  const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ['STARTTLS'],
-    onRcptTo: ({ address }, _session, done) => {
-      if (open) taken.push(address)
-      done(open ? null : Object.assign(new Error('later'), { responseCode: 451 }))
-    },
-    onData(stream, _session, done) {
-      stream.on('end', done).resume()
-    },
-  })
-  server.on('error', () => undefined)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
-    taken,
-    open() {
-      open = true
-    },
-    close: () => new Promise<void>((resolve) => server.close(() => resolve())),
-  }
-}
-
 t.test('mail, sweeps and the broker go on after steps, also after one while everything was down', async (t) => {
   const clock = createWallClock(t)
-  const mailbox = await hesitantMailbox()
-  t.teardown(mailbox.close)
+  let open = false
+  const mailbox = await startMailbox(t, { refuse: () => (open ? undefined : 451) })
   clock.set(26 * HOUR_MS) // wrong from the start on
   await withSystem(t, { env: { ...clock.env, SMTP_URL: mailbox.url } }, async (system) => {
     const claims = newClaims()
@@ -115,11 +87,11 @@ t.test('mail, sweeps and the broker go on after steps, also after one while ever
     system.nats?.start()
     await order()
     await untilSettled(t, system, 'after the broker came back')
-    mailbox.open()
+    open = true
     const sent = () =>
       query<Mail>(dataDirOf(system), 'notifications', "SELECT 1 FROM letters WHERE mail = 'sent'").length
     await eventually(() => sent() === 2, { what: 'both letters are mailed', deadlineMs: 90_000 })
-    t.equal(mailbox.taken.length, 2, 'once each')
+    t.equal(mailbox.mails.length, 2, 'once each')
     assertNoErrors(t, system)
   })
 })
