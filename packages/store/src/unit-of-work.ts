@@ -91,7 +91,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
       }
       if (patienceMs > 0) {
         patient.push(member)
-        patience ??= platform.setTimeout(start, patienceMs)
+        patience ??= platform.setTimeout(hurry, patienceMs)
       } else {
         waiting.push(member)
         start()
@@ -113,10 +113,12 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
     patient = []
     platform.clearTimeout(patience)
     patience = undefined
+    start()
   }
 
   async function pump(): Promise<void> {
-    for (hurry(); waiting.length > 0; hurry()) {
+    while (waiting.length > 0) {
+      hurry()
       if (await begin(refuseLate)) {
         const batch = waiting.slice(0, MAX_BATCH)
         waiting = waiting.slice(MAX_BATCH)
@@ -259,7 +261,7 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
     },
     close() {
       closing = true
-      if (patient.length > 0) start()
+      hurry()
       return pumping
         ? new Promise<void>((resolve) => {
             idle = resolve
