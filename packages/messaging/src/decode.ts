@@ -11,7 +11,7 @@ export class Poison extends Error {}
 
 /**
  * It says something else than what is stored about the same thing: both cannot be true, and no retry decides which. A person
- * has to, so the reason has both.
+ * has to, so the reason has both; but names and addresses stay in the message and the store, because reasons are logged.
  */
 export class Contradiction extends Poison {}
 

@@ -50,7 +50,7 @@ export interface Relay extends Duty {
   /** Whether the stream was compared with the records since the last reconnect, and nothing was refused since. */
   inSync(): boolean
   /**
-   * Whether the server still gives out the last message that was published. False also when that was purged meanwhile.
+   * Whether the server still gives out the last message of which it is recorded that it was published. False also when that was purged meanwhile.
    * @throws when the broker does not answer
    */
   isReadable(): Promise<boolean>
@@ -85,7 +85,10 @@ export function createRelay(options: RelayOptions): Relay {
     doubt()
     if (connected) duty.wake()
   })
-  lease.onAcquired(doubt)
+  lease.onAcquired(() => {
+    unrecorded = [] // of the time before: another holder may have recorded that, or made the stream anew
+    doubt()
+  })
 
   async function round(signal: AbortSignal): Promise<boolean> {
     if (!broker.connected) return false
@@ -109,6 +112,8 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   async function locate(signal: AbortSignal): Promise<void> {
+    await recording
+    if (signal.aborted) return
     const comparing = beginComparing(sync)
     sync = comparing
     let position: Position | undefined
@@ -168,6 +173,7 @@ export function createRelay(options: RelayOptions): Relay {
       )
       unrecorded = []
       doubt()
+      duty.wake()
     } finally {
       recording = undefined
     }
@@ -193,7 +199,6 @@ export function createRelay(options: RelayOptions): Relay {
    * @param first whether the stream has to be given the limits that are configured now
    */
   async function compare(first: boolean, signal: AbortSignal): Promise<Position | undefined> {
-    await recording
     const state = await broker.stream(stream.name, await outbox.incarnation())
     // Looked at again with every poll: it may go away.
     if (state === 'foreign') {

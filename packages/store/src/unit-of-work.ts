@@ -69,9 +69,9 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
 
   const listeners: (() => void)[] = []
   let waiting: Member<Tx>[] = []
-  /** Those that have time, and the end of the first one's. */
+  /** Those that have time, and until when all of them have it. */
   let patient: Member<Tx>[] = []
-  let patience: Timer | undefined
+  let patience: { readonly endsAt: number; readonly timer: Timer } | undefined
   let pumping = false
   let closing = false
   let idle: (() => void) | undefined
@@ -85,13 +85,13 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
     return new Promise<T>((resolve, reject) => {
       const member = {
         work,
-        deadline: platform.monotonic() + patienceMs + MAX_WAIT_MS,
+        deadline: platform.monotonic() + MAX_WAIT_MS,
         resolve: resolve as (v: unknown) => void,
         reject,
       }
       if (patienceMs > 0) {
         patient.push(member)
-        patience ??= platform.setTimeout(hurry, patienceMs)
+        keepTo(platform.monotonic() + patienceMs)
       } else {
         waiting.push(member)
         start()
@@ -106,12 +106,20 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
     platform.setImmediate(pump)
   }
 
+  function keepTo(endsAt: number): void {
+    if (patience && patience.endsAt <= endsAt) return
+    platform.clearTimeout(patience?.timer)
+    patience = { endsAt, timer: platform.setTimeout(hurry, endsAt - platform.monotonic()) }
+  }
+
   /** Those that had time go with the next COMMIT, before those that came later. */
   function hurry(): void {
     if (patient.length === 0) return
+    const deadline = platform.monotonic() + MAX_WAIT_MS
+    for (const member of patient) member.deadline = deadline
     waiting = [...patient, ...waiting]
     patient = []
-    platform.clearTimeout(patience)
+    platform.clearTimeout(patience?.timer)
     patience = undefined
     start()
   }

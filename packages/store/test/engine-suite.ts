@@ -83,6 +83,18 @@ export function engineSuite({ open, lock }: Engine): void {
     t.equal(store.stats().commits, commits + 1)
   })
 
+  t.test('of two that have time the one that has less decides when both are written', async (t) => {
+    const platform = createTestPlatform()
+    const store = open(t, { platform })
+    const { commits } = store.stats()
+    const patient = store.write((tx) => tx.add('patient'), { patienceMs: 60_000 })
+    const hasty = store.write((tx) => tx.add('hasty'), { patienceMs: 10 })
+    platform.advance(10)
+    await Promise.all([patient, hasty])
+    t.strictSame(await store.read.ids(), ['patient', 'hasty'])
+    t.equal(store.stats().commits, commits + 1)
+  })
+
   t.test('alone it is written when its time is over, or when the store closes', async (t) => {
     const platform = createTestPlatform()
     const store = open(t, { platform })
