@@ -28,9 +28,9 @@ build: $(WEB_BUILT) $(SERVICES_BUILT) ## the web UI, into web/dist, and the serv
 test: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## all tests on a real nats-server of their own, then one coverage table
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts)" && export NATS_SERVER && $(WITH_NODE) npm test --silent
 
-test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## the delivery suite and the system tests on the pinned nats-server
+test-pinned: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## the tests that depend on nats-server, on the pinned one
 	@NATS_SERVER="$$($(NODE) scripts/nats-server.ts --pinned)" && export NATS_SERVER && \
-		$(WITH_NODE) npm run test-delivery --silent
+		$(WITH_NODE) npm run test-broker --silent
 
 test-one: $(INSTALLED) $(TAP_BUILT) $(WEB_BUILT) $(SERVICES_BUILT) ## one test file or some (FILE=), of them the tests whose name contains NAME=
 	@test -n "$(FILE)" && ls $(FILE) >/dev/null || { echo 'which one? make test-one FILE=payments-service/test/http.test.ts NAME=balance' >&2; exit 2; }
