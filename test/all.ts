@@ -15,7 +15,7 @@ const brokerOnly = process.argv.includes('broker')
 const COVERAGE = resolve(root, '.tap/c8')
 const COVERAGE_TABLE = resolve(root, '.tap/coverage')
 /** More of them only slow each other down. */
-const AT_A_TIME = 6
+const AT_A_TIME = 8
 /** Of a file, unless it asks for more. */
 const TIMEOUT_MS = 180_000
 
@@ -36,6 +36,8 @@ const LONGEST = [
   'packages/messaging/test/retention',
   'test/system/broker-loss',
   'packages/messaging/test/fences',
+  'test/system/run',
+  'test/system/own-broker',
 ]
 
 /** Systems in which nothing is about the broker. */
