@@ -3,12 +3,10 @@ import { currencyCodes } from '@checkout/contracts/currencies.ts'
 import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { BAD_CONFIG } from './exit-codes.ts'
+import { SYSTEM_ID_PATTERN } from './system-id.ts'
 
 /** An address to listen on; without one only this machine is served. */
 export const Host = Type.String({ default: '127.0.0.1', minLength: 1, description: 'the address to listen on' })
-
-/** What SYSTEM_ID may be. */
-export const SYSTEM_ID_PATTERN = '^[A-Za-z0-9_-]{1,64}$'
 
 /** Variables that every service reads; spread them into the service's own schema. */
 export const serviceConfig = {
