@@ -2,7 +2,7 @@
  * All tests, each file a process of its own, as many at a time as fill two cores: much of what single parts do is waiting (for a
  * broker that restarts, a lease that runs out), most of what whole systems do is work. Those that take longest begin.
  *
- *   tap test/all.ts                      everything, then the coverage of what the parts' tests ran
+ *   tap test/all.ts                      everything; what the parts' tests covered is then in .tap/coverage
  *   tap --test-arg=broker test/all.ts    what depends on the version of nats-server, without coverage
  */
 import { execFile } from 'node:child_process'
@@ -16,7 +16,7 @@ const COVERAGE = resolve(root, '.tap/c8')
 const COVERAGE_TABLE = resolve(root, '.tap/coverage')
 /** More of them only slow each other down. */
 const AT_A_TIME = 8
-/** Of a file, unless it asks for more. */
+/** Of a file, unless it asks for more (t.setTimeout). */
 const TIMEOUT_MS = 180_000
 
 const LONGEST = [
@@ -41,17 +41,18 @@ const LONGEST = [
 ]
 
 /** Systems in which nothing is about the broker. */
-const NOT_THE_BROKER = /system\/(addresses|audit|backup|locked|log-rotation|mail|postman|push-slow|run)\.test/
+const NOT_THE_BROKER = /system\/(addresses|audit|backup|locked|log-rotation|mail|postman|push-slow)\.test/
 const isSystem = (file: string) => /^test\/(system|browser)\//.test(file)
 const isAboutTheBroker = (file: string) =>
-  /^(packages\/messaging|test\/delivery)\/|nats-permissions|dead-letters|^test\/system\//.test(file) &&
-  !NOT_THE_BROKER.test(file)
+  /^(packages\/messaging|test\/delivery|test\/system)\/|nats-permissions|dead-letters|notifications-service\/test\/stream/.test(
+    file,
+  ) && !NOT_THE_BROKER.test(file)
 
 const found = globSync('{packages/*,*-service,gateway,web,bench,test}/**/*.test.ts', {
   cwd: root,
   exclude: (file) => /(^|\/)node_modules$/.test(file),
 }).filter((file) => !brokerOnly || isAboutTheBroker(file))
-/** The longest first, then parts before systems: their coverage is worked out while the systems run. */
+/** The longest first, then parts before systems. */
 const rank = (file: string) => {
   const place = LONGEST.indexOf(file.replace(/\.test\.ts$/, ''))
   return place === -1 ? LONGEST.length + (isSystem(file) ? 1 : 0) : place

@@ -21,6 +21,25 @@ const lines = [
   'packages/contracts',
 ].map((line) => line.split(' '))
 
+/** Whom a folder does not know although it stands below. */
+const standOn = [
+  'packages/contracts',
+  'packages/kernel',
+  'packages/http',
+  'packages/processes',
+  'packages/audit',
+  'packages/testkit',
+]
+const strangers = new Map<string, (folder: string) => boolean>([
+  ['packages/messaging', (folder) => folder === 'packages/http'],
+  ['gateway', (folder) => !standOn.includes(folder)],
+  ['web', (folder) => !standOn.includes(folder)],
+])
+/** What is in no image. */
+const onlyForTools = ['packages/audit', 'packages/processes']
+const isInImage = (file: string) =>
+  /^(packages\/(contracts|kernel|store|http|messaging|service)|[a-z]+-service|gateway|web)\/src\//.test(file)
+
 const folders = lines.flat()
 const folderOf = (file: string) => folders.find((folder) => file.startsWith(`${folder}/`))
 const lineOf = (folder: string) => lines.findIndex((line) => line.includes(folder))
@@ -31,6 +50,8 @@ function brokenRule({ from, to }: Import): string | undefined {
   const [tail, head] = [folderOf(from), folderOf(to)]
   if (!tail || !head) return `${tail ? to : from} is in no folder of the list: give it a line`
   if (isTest(to) && !isTest(from)) return 'nothing but tests and bench imports test code'
+  if (isInImage(from) && onlyForTools.includes(head)) return `${head} is in no image`
+  if (tail !== head && strangers.get(tail)?.(head)) return `${tail} does not know ${head}`
   if (tail === head || (head === 'packages/testkit' && isTest(from)) || lineOf(head) > lineOf(tail)) return undefined
   return lineOf(head) === lineOf(tail)
     ? `${tail} and ${head} stand on one line: neither knows the other`
@@ -72,7 +93,17 @@ t.test('what is not allowed is said', async (t) => {
   )
   t.match(told('packages/new/src/a.ts', 'packages/contracts/src/b.ts'), /packages\/new\/src\/a.ts is in no folder/)
   t.equal(told('packages/contracts/test/a.ts', 'packages/testkit/b.ts'), '')
-  t.equal(told('gateway/test/a.ts', 'packages/service/test/b.ts'), '')
+  t.equal(told('gateway/test/a.ts', 'packages/http/test/b.ts'), '')
+  for (const stranger of ['store', 'messaging', 'service']) {
+    for (const from of ['gateway/src/a.ts', 'web/src/a.ts', 'gateway/test/a.ts']) {
+      t.match(told(from, `packages/${stranger}/src/b.ts`), `does not know packages/${stranger}`)
+    }
+  }
+  t.match(told('packages/messaging/src/a.ts', 'packages/http/src/b.ts'), /packages\/messaging does not know/)
+  for (const tool of ['audit', 'processes']) {
+    t.match(told('orders-service/src/a.ts', `packages/${tool}/b.ts`), `packages/${tool} is in no image`)
+    t.equal(told('orders-service/test/a.ts', `packages/${tool}/b.ts`), '')
+  }
   t.strictSame(
     circlesOf(
       new Map([

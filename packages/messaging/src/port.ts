@@ -1,6 +1,6 @@
 /**
  * The store's port, as far as the messaging has it: the tables of every service that sends or receives events, whatever the
- * engine; see @checkout/service/port.ts.
+ * engine; see @checkout/store/port.ts.
  */
 import type { EventData, EventType } from '@checkout/contracts/events.ts'
 import type { AgeReads, AgeWrites, KeptAges, LeaseReads, LeaseWrites } from '@checkout/store/port.ts'

@@ -179,7 +179,7 @@ export function createRelay(options: RelayOptions): Relay {
     }
   }
 
-  function publicationOf(rows: readonly OutboxRow[], lastSeq: number): Publication {
+  function publicationOf(rows: readonly OutboxRow[], seqBefore: number): Publication {
     const first = rows[0]
     const last = rows.at(-1)
     ok(first && last, 'a publication of no rows')
@@ -187,8 +187,8 @@ export function createRelay(options: RelayOptions): Relay {
       firstId: first.id,
       lastId: last.id,
       lastEventId: last.eventId,
-      firstSeq: lastSeq + 1,
-      lastSeq: lastSeq + rows.length,
+      firstSeq: seqBefore + 1,
+      lastSeq: seqBefore + rows.length,
     }
     ok(publication.lastId - publication.firstId + 1 >= rows.length, 'a publication of rows that are not in order')
     return publication
