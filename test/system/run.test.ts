@@ -63,9 +63,9 @@ function isGone(pid: number): boolean {
 async function untilReady({ output, child }: Run) {
   const ready = () => {
     if (child.exitCode !== null) throw new Error(`it ended: ${output()}`)
-    return /Ready at /.test(output())
+    return /Ready at .*Ctrl-C stops it/s.test(output()) // the first and the last line of what it then says
   }
-  await eventually(ready, { what: 'it prints Ready', deadlineMs: 60_000 })
+  await eventually(ready, { what: 'it prints that it is ready', deadlineMs: 60_000 })
 }
 
 /** The exit code; waits for the end. */
