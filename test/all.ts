@@ -8,7 +8,7 @@
 import { execFile } from 'node:child_process'
 import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 
 const root = resolve(import.meta.dirname, '..')
 const brokerOnly = process.argv.includes('broker')
@@ -26,9 +26,7 @@ const LONGEST = [
   'test/delivery/payments',
   'test/system/postman',
   'test/delivery/notifications',
-  'test/browser/views-dark',
   'test/delivery/orders',
-  'test/browser/views-light',
   'packages/messaging/test/delivery',
   'test/system/full-disk',
   'packages/messaging/test/arrears',
@@ -42,7 +40,8 @@ const LONGEST = [
 
 /** Systems in which nothing is about the broker. */
 const NOT_THE_BROKER = /system\/(addresses|audit|backup|locked|log-rotation|mail|postman|push-slow)\.test/
-const isSystem = (file: string) => /^test\/(system|browser)\//.test(file)
+const isBrowser = (file: string) => file.startsWith('test/browser/')
+const isSystem = (file: string) => isBrowser(file) || file.startsWith('test/system/')
 const isAboutTheBroker = (file: string) =>
   /^(packages\/messaging|test\/delivery|test\/system)\/|nats-permissions|dead-letters|notifications-service\/test\/stream/.test(
     file,
@@ -63,13 +62,23 @@ for (const old of [COVERAGE, COVERAGE_TABLE]) rmSync(old, { recursive: true, for
 mkdirSync(COVERAGE, { recursive: true })
 t.setTimeout(0) // each file has its own
 t.jobs = AT_A_TIME
-const parts: Promise<unknown>[] = []
-for (const file of files) {
+const run = (t: Test, file: string) => {
   // With NODE_OPTIONS tap has every process load its hooks, those of the services too: a third of what a start takes.
   const env = ['env', 'NODE_OPTIONS=']
   if (!brokerOnly && !isSystem(file)) env.push(`NODE_V8_COVERAGE=${COVERAGE}`)
   const [command = '', ...args] = [...env, process.execPath, file]
-  const done = t.spawn(command, args, { cwd: root, buffered: true, timeout: TIMEOUT_MS }, file)
+  return t.spawn(command, args, { cwd: root, buffered: true, timeout: TIMEOUT_MS }, file)
+}
+// One browser at a time: a page that waits for its turn goes on drawing, so that six of them take three times the work.
+const browsers = files.filter(isBrowser)
+if (browsers.length > 0) {
+  t.test('browser', { buffered: true, timeout: 0 }, async (t) => {
+    for (const file of browsers) await run(t, file)
+  })
+}
+const parts: Promise<unknown>[] = []
+for (const file of files.filter((file) => !isBrowser(file))) {
+  const done = run(t, file)
   if (!isSystem(file)) parts.push(done)
 }
 
