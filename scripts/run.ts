@@ -1,6 +1,6 @@
 /**
  * `make run`: the whole system in the foreground. Ctrl-C or SIGTERM stops it in order; a second one kills it at once.
- * Variables: PORT, INSTANCES, NATS_URL, DATA_DIR, ORDERS_PORT, … (see README).
+ * Variables: PORT, INSTANCES, NATS_URL, STORE, DATABASE_URL, DATA_DIR, ORDERS_PORT, … (see README).
  */
 import { relative, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,6 +8,7 @@ import { parts } from '@checkout/contracts/services.ts'
 import { createLogOutput } from '@checkout/kernel/log-output.ts'
 import { killAll } from '@checkout/processes/managed-process.ts'
 import { passwordsFile } from './own-broker.ts'
+import { passwordFile } from './own-postgres.ts'
 import { readSettings } from './settings.ts'
 import { root, type System, startSystem } from './system.ts'
 
@@ -89,6 +90,12 @@ async function printReady(system: System, dataDir: string) {
   const passwords = short(passwordsFile(resolve(root, dataDir)))
   const how = nats ? `: everything may user admin, password NATS_ADMIN_PASSWORD in ${passwords}` : ' (not started here)'
   say(`  broker             ${withoutPassword(system.natsUrl)}${how}`)
+  if (system.databaseUrl !== undefined) {
+    const password = system.postgres
+      ? `: the password is in ${short(passwordFile(resolve(root, dataDir)))}`
+      : ' (not started here)'
+    say(`  database           ${withoutPassword(system.databaseUrl)}${password}`)
+  }
   for (const line of await brokerTrouble(system)) say(`  ${line}`)
   say('Ctrl-C stops it.')
   say()

@@ -12,6 +12,8 @@ export interface Settings {
   /** An existing broker; undefined = start one. */
   readonly natsUrl: string | undefined
   readonly dataDir: string
+  /** 'postgres': start one. A string with `url`: use that. */
+  readonly store: 'sqlite' | 'postgres' | { readonly url: string }
 }
 
 const INSTANCES_MAX = 50
@@ -20,6 +22,7 @@ const INSTANCES_MAX = 50
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const ports: Ports = {
     nats: 4222,
+    postgres: port(env, 'POSTGRES_PORT', 5433),
     gateway: port(env, 'PORT', 8080),
     orders: port(env, 'ORDERS_PORT', services.orders.port),
     payments: port(env, 'PAYMENTS_PORT', services.payments.port),
@@ -38,9 +41,19 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     instances,
     natsUrl,
     dataDir: env.DATA_DIR || '.data',
+    store: storeOf(env),
   }
   assertPortsDiffer(settings)
   return settings
+}
+
+function storeOf({ STORE: store, DATABASE_URL: url }: NodeJS.ProcessEnv): Settings['store'] {
+  if (store && store !== 'sqlite' && store !== 'postgres') {
+    throw new Error(`STORE must be sqlite or postgres, got "${store}"`)
+  }
+  if (url && store === 'sqlite') throw new Error('STORE=sqlite and DATABASE_URL are both set: unset one of them')
+  if (url) return { url }
+  return store === 'postgres' ? 'postgres' : 'sqlite'
 }
 
 /** @throws an error that names the variable and what it accepts */
@@ -62,9 +75,10 @@ export const portVariables = {
   notifications: 'NOTIFICATIONS_PORT',
   web: 'WEB_PORT',
   gateway: 'PORT',
+  postgres: 'POSTGRES_PORT',
 } as const satisfies Record<Exclude<keyof Ports, 'nats'>, string>
 
-function assertPortsDiffer({ ports, instances, natsUrl }: Settings) {
+function assertPortsDiffer({ ports, instances, natsUrl, store }: Settings) {
   const users = new Map<number, string>(natsUrl ? [] : [[ports.nats, 'nats-server']])
   const add = (number: number, user: string) => {
     const other = users.get(number)
@@ -72,6 +86,7 @@ function assertPortsDiffer({ ports, instances, natsUrl }: Settings) {
     if (other) throw new Error(`port ${number} is wanted by ${other} and by ${user}: give them different ports`)
     users.set(number, user)
   }
+  if (store === 'postgres') add(ports.postgres, 'POSTGRES_PORT')
   add(ports.gateway, 'PORT')
   add(ports.web, 'WEB_PORT')
   for (const part of parts) {

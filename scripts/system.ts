@@ -21,6 +21,7 @@ import {
 import { watchDeaths } from './deaths.ts'
 import { rotateLogs } from './log-rotation.ts'
 import { type BrokerWatch, type OwnBroker, prepareOwnBroker, watchBroker } from './own-broker.ts'
+import { prepareOwnPostgres } from './own-postgres.ts'
 import { assertRoom } from './room.ts'
 import { portVariables, readSettings } from './settings.ts'
 
@@ -72,6 +73,10 @@ export interface System {
   readonly nats: (ManagedProcess & { readonly storeDir: string }) | undefined
   /** With user and password: of the broker started here the administrator's, who may do everything. Not to be printed. */
   readonly natsUrl: string
+  /** undefined with SQLite, or an existing database. */
+  readonly postgres: ManagedProcess | undefined
+  /** With user and password; undefined with SQLite. Not to be printed. */
+  readonly databaseUrl: string | undefined
   readonly logsDir: string
   /** The instance k (from 1) of a service. Throws when there is none. */
   process(name: string, instance?: number): ManagedProcess
@@ -99,7 +104,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     Array.from({ length: count }, (_, i) => `http://${callHost(servicesHost)}:${portOf(ports[part], i + 1)}`).join(',')
 
   if (!reserved) {
-    const needed = neededPorts(ports, instances, !settings.natsUrl)
+    const needed = neededPorts(ports, instances, { nats: !settings.natsUrl, postgres: settings.store === 'postgres' })
     await assertPortsFree(
       needed.filter(({ user }) => user !== 'gateway'),
       servicesHost,
@@ -119,11 +124,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   options.signal?.addEventListener('abort', onAbort, { once: true })
   if (options.signal?.aborted) onAbort()
 
-  const { HOST: _gatewaysOwn, NATS_URL: _notForAll, ...rest } = env
+  const { HOST: _gatewaysOwn, NATS_URL: _notForAll, DATABASE_URL: _norThis, DATA_DIR: _ours, ...rest } = env
   const shared: NodeJS.ProcessEnv = {
     ...rest,
     SERVICES_HOST: servicesHost,
-    DATA_DIR: dataDir,
+    ...(settings.store === 'sqlite' && { DATA_DIR: dataDir }),
     NODE_OPTIONS: [NODE_OPTIONS, env.NODE_OPTIONS].filter(Boolean).join(' '),
     ...Object.fromEntries(
       parts.flatMap((part) => [
@@ -163,7 +168,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const ownOf = (part: Part): NodeJS.ProcessEnv => {
     if (part === 'gateway') return { HOST: host }
     if (part === 'web') return {}
-    return { NATS_URL: settings.natsUrl ?? broker?.url(`${part}-service`) }
+    return {
+      NATS_URL: settings.natsUrl ?? broker?.url(`${part}-service`),
+      ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
+    }
   }
   const createPart = (part: Part, instance: number) =>
     create(
@@ -178,6 +186,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   let gateway: ManagedProcess | undefined
   let nats: System['nats']
   let broker: OwnBroker | undefined
+  let postgres: ManagedProcess | undefined
+  let databaseUrl = typeof settings.store === 'object' ? settings.store.url : undefined
   let watch: BrokerWatch | undefined
   const stopRotation = rotateLogs(logsDir, () => logFiles)
   let stopped: Promise<void> | undefined
@@ -186,7 +196,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     deaths.stopping()
     watch?.stop()
     stopRotation()
-    await stopInOrder(gateway, backends, nats)
+    await stopInOrder(gateway, backends, nats, postgres)
     await guard.close()
     await reserved?.release()
   }
@@ -205,6 +215,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       nats.start()
       await untilListening(nats.port, starting.signal)
       watch = watchBroker(nats, { url: broker.url('admin'), storeDir: broker.storeDir, log })
+    }
+    if (settings.store === 'postgres') {
+      const own = await prepareOwnPostgres(ports.postgres, dataDir, log)
+      databaseUrl = own.url
+      postgres = create('postgres', 1, ports.postgres, own.command, {})
+      postgres.start()
+      await untilListening(postgres.port, starting.signal)
     }
     for (const part of parts) {
       for (let k = 1; k <= instances; k++) backends.push(createPart(part, k))
@@ -236,6 +253,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     processes,
     nats,
     natsUrl: settings.natsUrl ?? broker?.url('admin') ?? '',
+    postgres,
+    databaseUrl,
     logsDir,
     process(name, instance = 1) {
       const found = processes.find((p) => p.name === name && p.instance === instance)
@@ -255,9 +274,13 @@ const withStore = (managed: ManagedProcess, storeDir: string) =>
     readonly storeDir: string
   }
 
-function neededPorts(ports: Ports, instances: number, ownNats: boolean): NeededPort[] {
+function neededPorts(ports: Ports, instances: number, own: { nats: boolean; postgres: boolean }): NeededPort[] {
   const needed: NeededPort[] = []
-  if (ownNats) {
+  if (own.postgres) {
+    const remedy = 'stop what listens there, or set POSTGRES_PORT to another port'
+    needed.push({ port: ports.postgres, user: 'postgres', remedy })
+  }
+  if (own.nats) {
     const remedy =
       'stop what listens there, or set NATS_URL to a broker (with JetStream) or NATS account that no other system uses'
     needed.push({ port: ports.nats, user: 'nats-server', remedy })
@@ -314,12 +337,18 @@ async function untilOwnStreams({ name, instance, port }: ManagedProcess, host: s
 /** The broker holds what is not this system's. */
 class BrokerRefused extends Error {}
 
-async function stopInOrder(gateway: ManagedProcess | undefined, backends: ManagedProcess[], nats: System['nats']) {
-  for (const p of [gateway, ...backends, nats]) if (p) p.restart = false
+async function stopInOrder(
+  gateway: ManagedProcess | undefined,
+  backends: ManagedProcess[],
+  nats: System['nats'],
+  postgres: ManagedProcess | undefined,
+) {
+  for (const p of [gateway, ...backends, nats, postgres]) if (p) p.restart = false
   const gatewayGone = gateway?.terminate(GATEWAY_HEAD_START_MS + SERVICES_STOP_WITHIN_MS)
   const headStart = new AbortController()
   await Promise.race([gatewayGone, delay(GATEWAY_HEAD_START_MS, undefined, headStart).catch(() => {})])
   headStart.abort()
   await Promise.all([gatewayGone, ...backends.map((p) => p.terminate(SERVICES_STOP_WITHIN_MS))])
-  await nats?.terminate(NATS_STOP_WITHIN_MS)
+  postgres?.kill('SIGINT') // SIGTERM would wait for whoever else is connected
+  await Promise.all([nats?.terminate(NATS_STOP_WITHIN_MS), postgres?.terminate(NATS_STOP_WITHIN_MS)])
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Part } from '@checkout/contracts/services.ts'
 
 /** The ports of one system. Instance k of a service listens on its base port + 10(k−1). */
-export type Ports = Readonly<Record<Part | 'nats' | 'gateway' | 'web', number>>
+export type Ports = Readonly<Record<Part | 'nats' | 'postgres' | 'gateway' | 'web', number>>
 
 /** A port that must be free, and what to do when it is not. */
 export interface NeededPort {
@@ -65,15 +65,10 @@ export async function reservePorts(): Promise<Ports & { release(): Promise<void>
     const wanted = Array.from({ length: LOCK }, (_, i) => base + i)
     const free = await Promise.all(wanted.map((port) => isFree(port, '127.0.0.1')))
     if (free.every(Boolean)) {
-      const [orders, payments, notifications, web, gateway, nats] = [1, 2, 3, 4, 5, 6].map((n) => base + n) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ]
-      return { orders, payments, notifications, web, gateway, nats, release: () => close(lock) }
+      const [orders, payments, notifications, web, gateway, nats, postgres] = [1, 2, 3, 4, 5, 6, 7].map(
+        (n) => base + n,
+      ) as [number, number, number, number, number, number, number]
+      return { orders, payments, notifications, web, gateway, nats, postgres, release: () => close(lock) }
     }
     await close(lock)
   }

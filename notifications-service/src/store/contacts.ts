@@ -1,12 +1,12 @@
+import type { Session } from '@checkout/store/engine.ts'
 import { queries } from '@checkout/store/queries.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
 import { eq, sql } from 'drizzle-orm'
 import type { ContactWrites } from './port.ts'
 import { contacts } from './tables.ts'
 
 const p = sql.placeholder
 
-export function contactWrites(writer: Connection): ContactWrites {
+export function contactWrites(writer: Session): ContactWrites {
   const db = queries(writer)
   const insert = db
     .insert(contacts)
@@ -19,7 +19,7 @@ export function contactWrites(writer: Connection): ContactWrites {
     .where(eq(contacts.userId, p('userId')))
     .prepare()
   return {
-    add: async (contact) => void insert.run({ ...contact }),
+    add: async (contact) => void (await insert.run({ ...contact })),
     find: async (userId) => find.get({ userId }),
   }
 }

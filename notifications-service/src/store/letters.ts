@@ -1,13 +1,13 @@
 import { ageNow } from '@checkout/store/age.ts'
-import { queries } from '@checkout/store/queries.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
+import type { Session } from '@checkout/store/engine.ts'
+import { conflictOn, onlyOn, queries } from '@checkout/store/queries.ts'
 import { and, asc, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
 import type { LetterKey, LetterReads, LetterWrites } from './port.ts'
 import { addressing, letters, mailboxes } from './tables.ts'
 
 const p = sql.placeholder
 
-export function letterWrites(writer: Connection): LetterWrites {
+export function letterWrites(writer: Session): LetterWrites {
   const db = queries(writer)
   const outcome = db
     .select({ userId: letters.userId, kind: letters.kind, causeEventId: letters.causeEventId })
@@ -17,7 +17,7 @@ export function letterWrites(writer: Connection): LetterWrites {
   const nextSeq = db
     .insert(mailboxes)
     .values({ userId: p('userId'), lastSeq: 1 })
-    .onConflictDoUpdate({ target: mailboxes.userId, set: { lastSeq: sql`${mailboxes.lastSeq} + 1` } })
+    .onConflictDoUpdate({ target: conflictOn(mailboxes.userId), set: { lastSeq: sql`${mailboxes.lastSeq} + 1` } })
     .returning({ seq: mailboxes.lastSeq })
     .prepare()
   const insert = db
@@ -47,7 +47,7 @@ export function letterWrites(writer: Connection): LetterWrites {
     .set({ to: sql`${p('to')}`, mail: sql`${p('mail')}`, mailDueAt: ageNow('schedule') })
     .where(
       sql`(${letters.userId}, ${letters.seq}) IN (
-        SELECT user_id, seq FROM letters INDEXED BY letters_without_address
+        SELECT user_id, seq FROM letters ${onlyOn('sqlite', writer, 'INDEXED BY letters_without_address')}
         WHERE user_id = ${p('userId')} AND to_address IS NULL LIMIT ${p('limit')})`,
     )
     .prepare()
@@ -87,28 +87,30 @@ export function letterWrites(writer: Connection): LetterWrites {
   return {
     outcome: async (orderId) => outcome.get({ orderId }),
     async add(letter) {
-      const { seq } = nextSeq.get({ userId: letter.userId })
-      insert.run({ ...letter, seq, outcomeOf: letter.kind === 'message' ? null : letter.orderId })
+      const mailbox = await nextSeq.get({ userId: letter.userId })
+      if (!mailbox) throw new Error('a mailbox without a number')
+      const { seq } = mailbox
+      await insert.run({ ...letter, seq, outcomeOf: letter.kind === 'message' ? null : letter.orderId })
       return seq
     },
     async address(letter, limit) {
       const { userId } = letter
-      const filled = address.run({ ...letter, limit }).changes
-      if (filled === limit) postpone.run({ userId })
-      else addressed.run({ userId })
+      const filled = (await address.run({ ...letter, limit })).changes
+      if (filled === limit) await postpone.run({ userId })
+      else await addressed.run({ userId })
       return filled
     },
-    nextToAddress: async () => next.get()?.userId,
-    claim: async (letter, now, until) => claim.run({ ...keyOf(letter), now, until }).changes === 1,
-    sent: async (letter, sentAt) => void sent.run({ ...keyOf(letter), sentAt }),
-    postponed: async (letter, mailDueAt) => void postponed.run({ ...keyOf(letter), mailDueAt }),
-    failed: async (letter) => void failed.run(keyOf(letter)),
+    nextToAddress: async () => (await next.get())?.userId,
+    claim: async (letter, now, until) => (await claim.run({ ...keyOf(letter), now, until })).changes === 1,
+    sent: async (letter, sentAt) => void (await sent.run({ ...keyOf(letter), sentAt })),
+    postponed: async (letter, mailDueAt) => void (await postponed.run({ ...keyOf(letter), mailDueAt })),
+    failed: async (letter) => void (await failed.run(keyOf(letter))),
   }
 }
 
 const keyOf = ({ userId, seq }: LetterKey): LetterKey => ({ userId, seq })
 
-export function letterReads(reader: Connection): LetterReads {
+export function letterReads(reader: Session): LetterReads {
   const db = queries(reader)
   const list = db
     .select()
@@ -133,7 +135,9 @@ export function letterReads(reader: Connection): LetterReads {
     .select()
     .from(letters)
     // The + keeps SQLite from looking for the order among all letters of the user.
-    .where(and(eq(letters.orderId, p('orderId')), sql`+${letters.userId} = ${p('userId')}`))
+    .where(
+      and(eq(letters.orderId, p('orderId')), sql`${onlyOn('sqlite', reader, '+')}${letters.userId} = ${p('userId')}`),
+    )
     .prepare()
   const nextMail = db
     .select({ dueAt: letters.mailDueAt })
@@ -153,10 +157,10 @@ export function letterReads(reader: Connection): LetterReads {
   return {
     list: async (userId, before, limit) => list.all({ userId, before, limit }),
     after: async (userId, seq, limit) => after.all({ userId, seq, limit }),
-    lastSeq: async (userId) => lastSeq.get({ userId })?.seq ?? 0,
+    lastSeq: async (userId) => (await lastSeq.get({ userId }))?.seq ?? 0,
     about: async (orderId, userId) => about.get({ orderId, userId }),
-    addressing: async () => anyAddressing.get() !== undefined,
-    nextMailAt: async () => nextMail.get()?.dueAt,
+    addressing: async () => (await anyAddressing.get()) !== undefined,
+    nextMailAt: async () => (await nextMail.get())?.dueAt,
     dueMail: async (now, limit) => due.all({ now, limit }),
   }
 }

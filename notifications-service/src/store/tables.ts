@@ -1,6 +1,6 @@
 /** What notifications-service keeps. The SQL is the truth; the drizzle tables beside it give the queries their types. */
 import type { LetterKind, MailState } from '@checkout/contracts/http.ts'
-import type { Migration } from '@checkout/store/sqlite.ts'
+import type { Migration } from '@checkout/store/engine.ts'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 export const migrations: readonly Migration[] = [

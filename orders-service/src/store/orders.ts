@@ -1,17 +1,18 @@
 import { AGE_STEP_MS, ageLag, ageNow } from '@checkout/store/age.ts'
-import { queries } from '@checkout/store/queries.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
+import type { Session } from '@checkout/store/engine.ts'
+import { nextId, queries } from '@checkout/store/queries.ts'
 import { and, asc, desc, eq, lt, lte, sql } from 'drizzle-orm'
 import type { OrderReads, OrderWrites } from './port.ts'
 import { orders } from './tables.ts'
 
 const p = sql.placeholder
 
-export function orderWrites(writer: Connection): OrderWrites {
+export function orderWrites(writer: Session): OrderWrites {
   const db = queries(writer)
   const insert = db
     .insert(orders)
     .values({
+      seq: nextId('orders'),
       id: p('id'),
       userId: p('userId'),
       amount: p('amount'),
@@ -22,7 +23,7 @@ export function orderWrites(writer: Connection): OrderWrites {
       userRegistered: p('userRegistered'),
       createdEventId: p('createdEventId'),
       // By the age in the file, which may be behind: so not too early.
-      sweepAt: sql`${ageNow('schedule')} + ${ageLag(AGE_STEP_MS.schedule)} + ${p('sweepAfter')}`,
+      sweepAt: sql`${ageNow('schedule')} + ${sql.raw(String(ageLag(AGE_STEP_MS.schedule)))} + ${p('sweepAfter')}`,
     })
     .prepare()
   // Only a pending order changes, and only a change emits: whatever is redelivered, the status is decided once.
@@ -63,15 +64,15 @@ export function orderWrites(writer: Connection): OrderWrites {
     .where(eq(orders.id, p('id')))
     .prepare()
   return {
-    add: async (order) => void insert.run({ ...order, userRegistered: Number(order.userRegistered) }),
+    add: async (order) => void (await insert.run({ ...order, userRegistered: Number(order.userRegistered) })),
     settle: async (settlement) => settle.get({ ...settlement }),
     find: async (id) => find.get({ id }),
     due: async (now, limit) => due.all({ now, limit }),
-    swept: async (id, sweepAt) => void swept.run({ id, sweepAt }),
+    swept: async (id, sweepAt) => void (await swept.run({ id, sweepAt })),
   }
 }
 
-export function orderReads(reader: Connection): OrderReads {
+export function orderReads(reader: Session): OrderReads {
   const db = queries(reader)
   const find = db
     .select()
@@ -99,6 +100,6 @@ export function orderReads(reader: Connection): OrderReads {
     find: async (id, userId) => find.get({ id, userId }),
     list: async (userId, status, before, limit) =>
       status === undefined ? all.all({ userId, before, limit }) : withStatus.all({ userId, status, before, limit }),
-    nextSweepAt: async () => oldestDue.get()?.sweepAt,
+    nextSweepAt: async () => (await oldestDue.get())?.sweepAt,
   }
 }

@@ -1,7 +1,7 @@
 /** What orders-service keeps. The SQL is the truth; the drizzle tables beside it give the queries their types. */
 import type { OrderStatus } from '@checkout/contracts/http.ts'
 import type { FailureReason } from '@checkout/contracts/values.ts'
-import type { Migration } from '@checkout/store/sqlite.ts'
+import type { Migration } from '@checkout/store/engine.ts'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 export const migrations: readonly Migration[] = [

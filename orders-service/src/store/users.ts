@@ -1,12 +1,12 @@
+import type { Session } from '@checkout/store/engine.ts'
 import { queries } from '@checkout/store/queries.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
 import { eq, sql } from 'drizzle-orm'
 import type { UserReads, UserWrites } from './port.ts'
 import { users } from './tables.ts'
 
 const p = sql.placeholder
 
-export function userWrites(writer: Connection): UserWrites {
+export function userWrites(writer: Session): UserWrites {
   const db = queries(writer)
   const insert = db
     .insert(users)
@@ -19,12 +19,12 @@ export function userWrites(writer: Connection): UserWrites {
     .where(eq(users.id, p('id')))
     .prepare()
   return {
-    add: async (user) => insert.run({ ...user }).changes === 1,
-    exists: async (id) => exists.get({ id }) !== undefined,
+    add: async (user) => (await insert.run({ ...user })).changes === 1,
+    exists: async (id) => (await exists.get({ id })) !== undefined,
   }
 }
 
-export function userReads(reader: Connection): UserReads {
+export function userReads(reader: Session): UserReads {
   const find = queries(reader)
     .select()
     .from(users)

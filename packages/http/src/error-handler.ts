@@ -41,6 +41,7 @@ export function toProblem(error: unknown, request: FastifyRequest): Problem {
   }
   const known = code === undefined ? undefined : fastifyCodes[code]
   if (known) return new Problem(known, { cause: error })
+  if (code === 'OUTCOME_UNKNOWN') return new Problem('outcome_unknown', { cause: error })
   if (isStorageError(error)) return new Problem('store_unavailable', { cause: error })
   // Also when the request's stream broke while its body was read (Fastify marks that 400): nobody reads this answer then.
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {

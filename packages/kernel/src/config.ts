@@ -13,7 +13,15 @@ export const serviceConfig = {
   /** Not HOST, which is the gateway's: whoever reaches a service says who he is, and reads `/admin`. */
   SERVICES_HOST: Host,
   INSTANCE: Type.Integer({ default: 1, minimum: 1, maximum: 100 }),
-  DATA_DIR: Type.String({ default: '.data', minLength: 1, description: 'a folder for the SQLite file' }),
+  /** Default '.data'; none beside a DATABASE_URL. */
+  DATA_DIR: Type.Optional(Type.String({ minLength: 1, description: 'a folder for the SQLite file' })),
+  DATABASE_URL: Type.Optional(
+    Type.String({
+      pattern: '^postgres(ql)?://([^@/\\s]*@)?[^@/?#\\s]+/[^/?#\\s]+(\\?\\S*)?$',
+      description:
+        'a PostgreSQL URL such as postgres://user:password@host:5432/shop (several hosts: host1:5432,host2:5432)',
+    }),
+  ),
   NATS_URL: Type.String({
     default: 'nats://127.0.0.1:4222',
     pattern: '^(nats|tls)://[^\\s,]+(,(nats|tls)://[^\\s,]+)*$',

@@ -48,6 +48,10 @@ export const problemCodes = {
   internal_error: define(500, 'Something went wrong on our side. Try again; if it stays, report the requestId.'),
   upstream_unavailable: define(502, 'The service behind the gateway does not answer. Try again in a moment.'),
   store_unavailable: define(503, 'The data cannot be written or read now. Nothing was changed; try again shortly.'),
+  outcome_unknown: define(
+    503,
+    'The database did not say whether it has stored this. Repeat it with the same Idempotency-Key: it then takes effect once.',
+  ),
   upstream_timeout: define(
     504,
     'The service behind the gateway answered too late. Its effect is unknown; retry safely.',
@@ -97,7 +101,7 @@ export class Problem extends Error {
     this.title = definition.title
     this.detail = this.message
     this.errors = errors
-    this.headers = code === 'store_unavailable' ? { 'retry-after': '1', ...headers } : (headers ?? {})
+    this.headers = this.status === 503 ? { 'retry-after': '1', ...headers } : (headers ?? {})
   }
 
   toBody(requestId: string): ProblemBody {

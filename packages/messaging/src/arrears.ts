@@ -4,8 +4,8 @@
  * appended to it again once the durable reads.
  */
 
+import type { Migration, Session } from '@checkout/store/engine.ts'
 import { queries } from '@checkout/store/queries.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { and, asc, eq, gte, lte, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { ArrearsReads, ArrearsWrites } from './port.ts'
@@ -34,7 +34,7 @@ export const arrearsTable = sqliteTable(
 )
 
 /** `clear` forgets all of them, for the outbox alone. */
-export function arrearsWrites(writer: Connection): ArrearsWrites & { clear(): void } {
+export function arrearsWrites(writer: Session): ArrearsWrites & { clear(): Promise<void> } {
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
@@ -46,8 +46,8 @@ export function arrearsWrites(writer: Connection): ArrearsWrites & { clear(): vo
     .where(
       and(
         eq(arrearsTable.durable, p('durable')),
-        lte(arrearsTable.fromId, sql`${p('toId')} + 1`),
-        gte(arrearsTable.toId, sql`${p('fromId')} - 1`),
+        lte(arrearsTable.fromId, p('touchesTo')),
+        gte(arrearsTable.toId, p('touchesFrom')),
       ),
     )
     .returning()
@@ -63,24 +63,27 @@ export function arrearsWrites(writer: Connection): ArrearsWrites & { clear(): vo
     .prepare()
   return {
     async note(arrears) {
-      const joined = [arrears, ...takeTouching.all({ ...arrears })]
-      insert.run({
+      const joined = [
+        arrears,
+        ...(await takeTouching.all({ ...arrears, touchesTo: arrears.toId + 1, touchesFrom: arrears.fromId - 1 })),
+      ]
+      await insert.run({
         durable: arrears.durable,
         fromId: Math.min(...joined.map(({ fromId }) => fromId)),
         toId: Math.max(...joined.map(({ toId }) => toId)),
       })
     },
     async settle(arrears, upToId) {
-      if (remove.run({ ...arrears }).changes === 0) return false
-      if (upToId < arrears.toId) insert.run({ ...arrears, fromId: upToId + 1 })
+      if ((await remove.run({ ...arrears })).changes === 0) return false
+      if (upToId < arrears.toId) await insert.run({ ...arrears, fromId: upToId + 1 })
       return true
     },
-    clear: () => void clear.run(),
-    oldestId: async () => oldest.get()?.id ?? undefined,
+    clear: async () => void (await clear.run()),
+    oldestId: async () => (await oldest.get())?.id ?? undefined,
   }
 }
 
-export function arrearsReads(reader: Connection): ArrearsReads {
+export function arrearsReads(reader: Session): ArrearsReads {
   const db = queries(reader)
   const p = sql.placeholder
   const first = db

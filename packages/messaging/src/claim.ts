@@ -13,9 +13,9 @@
  * on the way: both may be refused, never both cleared. Cleared ones go on asking, for two that could not reach each other.
  */
 import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Migration, Session } from '@checkout/store/engine.ts'
 import type { Store } from '@checkout/store/port.ts'
-import { queries } from '@checkout/store/queries.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
+import { nextId, queries } from '@checkout/store/queries.ts'
 import { eq, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Type } from 'typebox'
@@ -50,11 +50,12 @@ export const claimNonces = sqliteTable('claim_nonces', {
   nonce: text('nonce').notNull().unique(),
 })
 
-export function claimWrites(writer: Connection): ClaimWrites {
+export function claimWrites(writer: Session): ClaimWrites {
   const db = queries(writer)
   const insert = db
     .insert(claimNonces)
-    .values({ nonce: sql.placeholder('nonce') })
+    .values({ id: nextId('claim_nonces'), nonce: sql.placeholder('nonce') })
+    .returning({ id: claimNonces.id })
     .prepare()
   const prune = db
     .delete(claimNonces)
@@ -62,19 +63,19 @@ export function claimWrites(writer: Connection): ClaimWrites {
     .prepare()
   return {
     async note(nonce) {
-      const { lastInsertRowid } = insert.run({ nonce })
-      prune.run({ upTo: Number(lastInsertRowid) - NONCES })
+      const noted = await insert.get({ nonce })
+      await prune.run({ upTo: (noted?.id ?? 0) - NONCES })
     },
   }
 }
 
-export function claimReads(reader: Connection): ClaimReads {
+export function claimReads(reader: Session): ClaimReads {
   const find = queries(reader)
     .select({ id: claimNonces.id })
     .from(claimNonces)
     .where(eq(claimNonces.nonce, sql.placeholder('nonce')))
     .prepare()
-  return { noted: async (nonce) => find.get({ nonce }) !== undefined }
+  return { noted: async (nonce) => (await find.get({ nonce })) !== undefined }
 }
 
 /** What the claim needs from the service's file; every store with the messaging's tables is one. */

@@ -3,8 +3,8 @@
  * them or throw them away. A dead-lettered event is not claimed in the inbox.
  */
 import type { Platform } from '@checkout/kernel/platform.ts'
-import { queries } from '@checkout/store/queries.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
+import type { Migration, Session } from '@checkout/store/engine.ts'
+import { nextId, queries } from '@checkout/store/queries.ts'
 import { desc, eq, lt, sql } from 'drizzle-orm'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { DeadLetterReads, DeadLetterWrites } from './port.ts'
@@ -46,6 +46,8 @@ export const deadLetterMigrations: readonly Migration[] = [
         BEGIN UPDATE dead_letter_count SET letters = letters + 1 WHERE id = 1; END;
       CREATE TRIGGER dead_letters_counted_out AFTER DELETE ON dead_letters
         BEGIN UPDATE dead_letter_count SET letters = letters - 1 WHERE id = 1; END;`,
+    // Counted when it is asked for: an index of few rows, and no trigger's language in the database.
+    postgres: 'CREATE VIEW dead_letter_count AS SELECT 1 AS id, count(*) AS letters FROM dead_letters;',
   },
 ]
 
@@ -78,12 +80,13 @@ export const deadLetterCount = sqliteTable('dead_letter_count', {
   letters: integer('letters').notNull(),
 })
 
-export function deadLetterWrites(writer: Connection, platform: Platform): DeadLetterWrites {
+export function deadLetterWrites(writer: Session, platform: Platform): DeadLetterWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
     .insert(deadLettersTable)
     .values({
+      seq: nextId('dead_letters'),
       id: p('id'),
       consumer: p('consumer'),
       eventKey: p('eventKey'),
@@ -101,12 +104,12 @@ export function deadLetterWrites(writer: Connection, platform: Platform): DeadLe
     .where(eq(deadLettersTable.id, p('id')))
     .prepare()
   return {
-    add: async (letter) => void insert.run({ ...letter, id: platform.newId(), createdAt: platform.now() }),
-    remove: async (id) => remove.run({ id }).changes === 1,
+    add: async (letter) => void (await insert.run({ ...letter, id: platform.newId(), createdAt: platform.now() })),
+    remove: async (id) => (await remove.run({ id })).changes === 1,
   }
 }
 
-export function deadLetterReads(reader: Connection): DeadLetterReads {
+export function deadLetterReads(reader: Session): DeadLetterReads {
   const db = queries(reader)
   const p = sql.placeholder
   const list = db
@@ -129,6 +132,6 @@ export function deadLetterReads(reader: Connection): DeadLetterReads {
   return {
     list: async (before, limit) => list.all({ before, limit }),
     one: async (id) => one.get({ id }),
-    count: async () => count.get()?.letters ?? 0,
+    count: async () => (await count.get())?.letters ?? 0,
   }
 }

@@ -4,9 +4,9 @@
  * joy or sorrow per order), so no guarantee depends on how long the inbox remembers.
  */
 import { ageNow, keptAges } from '@checkout/store/age.ts'
+import type { Migration, Session } from '@checkout/store/engine.ts'
 import type { KeptAges } from '@checkout/store/port.ts'
-import { queries } from '@checkout/store/queries.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
+import { nextId, queries } from '@checkout/store/queries.ts'
 import { sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { InboxWrites } from './port.ts'
@@ -36,12 +36,12 @@ export const inboxTable = sqliteTable('inbox', {
   receivedAge: integer('received_age').notNull(),
 })
 
-export function inboxWrites(writer: Connection): InboxWrites {
+export function inboxWrites(writer: Session): InboxWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const claim = db
     .insert(inboxTable)
-    .values({ eventId: p('eventId'), receivedAge: ageNow('retention') })
+    .values({ id: nextId('inbox'), eventId: p('eventId'), receivedAge: ageNow('retention') })
     .onConflictDoNothing()
     .prepare()
   const purge = db
@@ -51,9 +51,9 @@ export function inboxWrites(writer: Connection): InboxWrites {
     )
     .prepare()
   return {
-    claim: async (eventId) => claim.run({ eventId }).changes === 1,
-    purge: async (ageMs, limit) => purge.run({ limit, ageMs }).changes,
+    claim: async (eventId) => (await claim.run({ eventId })).changes === 1,
+    purge: async (ageMs, limit) => (await purge.run({ limit, ageMs })).changes,
   }
 }
 
-export const inboxReads = (reader: Connection): KeptAges => keptAges(reader, 'inbox', 'received_age', 'id')
+export const inboxReads = (reader: Session): KeptAges => keptAges(reader, 'inbox', 'received_age', 'id')

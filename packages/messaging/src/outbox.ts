@@ -9,8 +9,8 @@ import type { CloudEvent, EventData, EventType } from '@checkout/contracts/event
 import type { Platform } from '@checkout/kernel/platform.ts'
 import { rfc3339 } from '@checkout/kernel/rfc3339.ts'
 import { ageNow } from '@checkout/store/age.ts'
-import { queries } from '@checkout/store/queries.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
+import type { Migration, Session } from '@checkout/store/engine.ts'
+import { conflictOn, nextId, queries } from '@checkout/store/queries.ts'
 import { and, asc, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { arrearsReads, arrearsWrites } from './arrears.ts'
@@ -91,21 +91,21 @@ const publicationFrom = (db: ReturnType<typeof queries>) =>
 const newestPublication = (db: ReturnType<typeof queries>) =>
   db.select().from(publications).orderBy(desc(publications.lastId)).limit(1).prepare()
 
-export function outboxWrites(writer: Connection, options: { source: string; platform: Platform }): OutboxWrites {
+export function outboxWrites(writer: Session, options: { source: string; platform: Platform }): OutboxWrites {
   const { source, platform } = options
   const db = queries(writer)
   const p = sql.placeholder
-  const insert = db
-    .insert(outboxTable)
-    .values({
-      eventId: p('eventId'),
-      type: p('type'),
-      correlationId: p('correlationId'),
-      event: p('event'),
-      traceparent: p('traceparent'),
-      createdAt: p('createdAt'),
-    })
-    .prepare()
+  const inserted = db.insert(outboxTable).values({
+    id: nextId('outbox'),
+    eventId: p('eventId'),
+    type: p('type'),
+    correlationId: p('correlationId'),
+    event: p('event'),
+    traceparent: p('traceparent'),
+    createdAt: p('createdAt'),
+  })
+  const insert = inserted.prepare()
+  const insertAgain = inserted.returning({ id: outboxTable.id }).prepare()
   const record = db
     .insert(publications)
     .values({
@@ -123,7 +123,7 @@ export function outboxWrites(writer: Connection, options: { source: string; plat
     .insert(streamIncarnation)
     .values({ id: 1, incarnation: p('incarnation') })
     .onConflictDoUpdate({
-      target: streamIncarnation.id,
+      target: conflictOn(streamIncarnation.id),
       set: { incarnation: sql`excluded.incarnation`, purgedTo: sql`0` },
     })
     .prepare()
@@ -146,7 +146,7 @@ export function outboxWrites(writer: Connection, options: { source: string; plat
         SELECT last_id FROM publications
         WHERE last_id <= ${p('upToId')}
           AND last_id < (SELECT max(last_id) FROM publications)
-          AND last_id < coalesce((SELECT min(id) FROM outbox), ${Number.MAX_SAFE_INTEGER})
+          AND last_id < coalesce((SELECT min(id) FROM outbox), ${sql.raw(String(Number.MAX_SAFE_INTEGER))})
         ORDER BY last_id LIMIT ${p('limit')})`,
     )
     .prepare()
@@ -176,7 +176,7 @@ export function outboxWrites(writer: Connection, options: { source: string; plat
         traceparent,
         data,
       }
-      insert.run({
+      await insert.run({
         eventId,
         type,
         correlationId: context.correlationId,
@@ -187,35 +187,38 @@ export function outboxWrites(writer: Connection, options: { source: string; plat
       return eventId
     },
     async position(type, correlationId) {
-      const id = newestAbout.get({ type, correlationId })?.id ?? null
+      const id = (await newestAbout.get({ type, correlationId }))?.id ?? null
       if (id === null) {
-        const kept = oldestRow.get()
-        return ((kept && publicationOf.get({ id: kept.id })) ?? last.get())?.lastSeq ?? 0
+        const kept = await oldestRow.get()
+        return ((kept && (await publicationOf.get({ id: kept.id }))) ?? (await last.get()))?.lastSeq ?? 0
       }
-      const batch = publicationOf.get({ id })
+      const batch = await publicationOf.get({ id })
       return batch && batch.firstId <= id ? batch.lastSeq : Number.POSITIVE_INFINITY
     },
-    published: async (publication, at) => void record.run({ ...publication, publishedAt: at }),
+    published: async (publication, at) => void (await record.run({ ...publication, publishedAt: at })),
     arrears,
     async restart(incarnation) {
-      forget.run()
-      arrears.clear()
-      setIncarnation.run({ incarnation })
+      await forget.run()
+      await arrears.clear()
+      await setIncarnation.run({ incarnation })
     },
-    isOf: async (incarnation) => incarnationNow.get()?.now === incarnation,
-    purging: async (seq) => void purging.run({ seq }),
+    isOf: async (incarnation) => (await incarnationNow.get())?.now === incarnation,
+    purging: async (seq) => void (await purging.run({ seq })),
     async repeat(rows) {
       const createdAt = platform.now()
-      return rows.reduce((_, row) => Number(insert.run({ ...row, createdAt }).lastInsertRowid), 0)
+      let id = 0
+      for (const row of rows) id = (await insertAgain.get({ ...row, createdAt }))?.id ?? id
+      return id
     },
     async retire(upToId, limit) {
-      const rows = deleteRows.run({ upToId, limit }).changes
-      return Math.max(rows, deletePublications.run({ upToId, limit }).changes)
+      const rows = await deleteRows.run({ upToId, limit })
+      const batches = await deletePublications.run({ upToId, limit })
+      return Math.max(rows.changes, batches.changes)
     },
   }
 }
 
-export function outboxReads(reader: Connection, platform: Platform): OutboxReads {
+export function outboxReads(reader: Session, platform: Platform): OutboxReads {
   const db = queries(reader)
   const p = sql.placeholder
   const take = db
@@ -303,36 +306,41 @@ export function outboxReads(reader: Connection, platform: Platform): OutboxReads
     lastPublication: async () => last.get(),
     arrears: arrearsReads(reader),
     async oldestSeq() {
-      const seq = oldest.get()?.seq
-      return seq && Math.max(seq, incarnation.get()?.purgedTo ?? 0)
+      const seq = (await oldest.get())?.seq
+      return seq && Math.max(seq, (await incarnation.get())?.purgedTo ?? 0)
     },
     async idAt(seq) {
-      const batch = publicationAt.get({ seq })
+      const batch = await publicationAt.get({ seq })
       // From the back: ids have gaps, and a publication is retired from the front, in parts.
-      return batch && behindOf.get({ lastId: batch.lastId, rows: batch.lastSeq - seq })?.id
+      return batch && (await behindOf.get({ lastId: batch.lastId, rows: batch.lastSeq - seq }))?.id
     },
-    incarnation: async () => incarnation.get()?.incarnation,
+    incarnation: async () => (await incarnation.get())?.incarnation,
     newestRetirable: async (seq, ageMs, limit) => newestAcknowledged.get({ seq, ageMs, limit }),
-    newestAge: async () => newest.get()?.age,
+    newestAge: async () => (await newest.get())?.age,
     async backlog() {
-      const { newest, oldest, published } = ends.get() ?? { newest: null, oldest: null, published: null }
+      const { newest, oldest, published } = (await ends.get()) ?? { newest: null, oldest: null, published: null }
       if (newest === null || oldest === null) return { rows: 0, oldestMs: 0 }
       const before = Math.max(published ?? 0, oldest - 1)
-      const [first] = newest > before ? take.all({ after: before, limit: 1 }) : []
+      const [first] = newest > before ? await take.all({ after: before, limit: 1 }) : []
       return {
         rows: Math.max(0, newest - before),
         oldestMs: first ? Math.max(0, platform.now() - first.createdAt) : 0,
       }
     },
     async about(correlationId) {
-      return about.all({ correlationId }).map((row) => {
-        const batch = publicationOf.get({ id: row.id })
-        if (!batch || batch.firstId > row.id) return { row }
+      const found: Awaited<ReturnType<OutboxReads['about']>> = []
+      for (const row of await about.all({ correlationId })) {
+        const batch = await publicationOf.get({ id: row.id })
+        if (!batch || batch.firstId > row.id) {
+          found.push({ row })
+          continue
+        }
         // Counted, not subtracted: right also where somebody has deleted rows by hand, and at most one batch. From the
         // back, because a publication is retired from the front, in parts.
-        const behind = count.get({ after: row.id, upTo: batch.lastId })?.rows ?? 0
-        return { row, publishedAt: batch.publishedAt, streamSeq: batch.lastSeq - behind }
-      })
+        const behind = (await count.get({ after: row.id, upTo: batch.lastId }))?.rows ?? 0
+        found.push({ row, publishedAt: batch.publishedAt, streamSeq: batch.lastSeq - behind })
+      }
+      return found
     },
   }
 }

@@ -6,8 +6,8 @@
  * A row that failed again is written anew: ids say in which order the rows failed last, and are never used twice.
  */
 
-import { queries } from '@checkout/store/queries.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
+import type { Migration, Session } from '@checkout/store/engine.ts'
+import { nextId, queries } from '@checkout/store/queries.ts'
 import { and, asc, eq, lte, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { deadLettersTable } from './dead-letters.ts'
@@ -48,12 +48,13 @@ export const parkedTable = sqliteTable('parked', {
   attempts: integer('attempts').notNull(),
 })
 
-export function parkedWrites(writer: Connection): ParkedWrites {
+export function parkedWrites(writer: Session): ParkedWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const insert = db
     .insert(parkedTable)
     .values({
+      id: nextId('parked'),
       consumer: p('consumer'),
       eventKey: p('eventKey'),
       subject: p('subject'),
@@ -64,6 +65,7 @@ export function parkedWrites(writer: Connection): ParkedWrites {
       attempts: p('attempts'),
     })
     .onConflictDoNothing()
+    .returning({ id: parkedTable.id })
     .prepare()
   const dead = db
     .select({ seq: deadLettersTable.seq })
@@ -82,13 +84,13 @@ export function parkedWrites(writer: Connection): ParkedWrites {
   return {
     async add(message) {
       const { consumer, eventKey } = message
-      if (!dead.get({ consumer, eventKey })) insert.run({ ...message })
+      if (!(await dead.get({ consumer, eventKey }))) await insert.get({ ...message })
     },
-    has: async (consumer, eventKey) => one.get({ consumer, eventKey }) !== undefined,
-    remove: async (id) => remove.run({ id }).changes === 1,
+    has: async (consumer, eventKey) => (await one.get({ consumer, eventKey })) !== undefined,
+    remove: async (id) => (await remove.run({ id })).changes === 1,
     async probe() {
-      const { lastInsertRowid } = insert.run({ ...PROBE, consumer: 'probe' })
-      remove.run({ id: lastInsertRowid })
+      const kept = await insert.get({ ...PROBE, consumer: 'probe' })
+      if (kept) await remove.run({ id: kept.id })
     },
   }
 }
@@ -103,7 +105,7 @@ const PROBE = {
   attempts: 0,
 }
 
-export function parkedReads(reader: Connection): ParkedReads {
+export function parkedReads(reader: Session): ParkedReads {
   const db = queries(reader)
   const p = sql.placeholder
   const newest = db
@@ -118,7 +120,7 @@ export function parkedReads(reader: Connection): ParkedReads {
     .limit(p('limit'))
     .prepare()
   return {
-    newest: async () => newest.get()?.id ?? undefined,
+    newest: async () => (await newest.get())?.id ?? undefined,
     failed: async (attempts, upTo, limit) => failed.all({ attempts, upTo, limit }),
   }
 }

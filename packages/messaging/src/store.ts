@@ -2,8 +2,8 @@
 
 import type { Platform } from '@checkout/kernel/platform.ts'
 import { ageMigrations, ageReads, ageWrites } from '@checkout/store/age.ts'
+import type { Migration, Session } from '@checkout/store/engine.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '@checkout/store/lease.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
 import { arrearsMigrations } from './arrears.ts'
 import { claimMigrations, claimReads, claimWrites } from './claim.ts'
 import { deadLetterMigrations, deadLetterReads, deadLetterWrites } from './dead-letters.ts'
@@ -24,7 +24,7 @@ export const messagingMigrations: readonly Migration[] = [
 ]
 
 /** @param source the CloudEvents source of what this service publishes, such as /orders-service */
-export function messagingWrites(writer: Connection, options: { source: string; platform: Platform }): MessagingTx {
+export function messagingWrites(writer: Session, options: { source: string; platform: Platform }): MessagingTx {
   const { platform } = options
   return {
     lease: leaseWrites(writer, platform.newId()),
@@ -37,7 +37,7 @@ export function messagingWrites(writer: Connection, options: { source: string; p
   }
 }
 
-export function messagingReads(reader: Connection, platform: Platform): MessagingReads {
+export function messagingReads(reader: Session, platform: Platform): MessagingReads {
   return {
     lease: leaseReads(reader),
     ages: ageReads(reader),

@@ -25,7 +25,7 @@ async function openKept(t: Test, platform = createTestPlatform()) {
   const dir = mkdtempSync(`${tmpdir()}/clean-up-`)
   const file = `${dir}/kept.sqlite`
   const store = openStore({
-    file,
+    database: { file },
     migrations: [...messagingMigrations, ...idempotencyMigrations],
     platform,
     writes: (writer) => ({

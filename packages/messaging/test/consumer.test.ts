@@ -1,6 +1,6 @@
 /** The consumer loop: when it acknowledges, what it counts, what it never does. */
 import { createPlatform } from '@checkout/kernel/platform.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
+import type { Session } from '@checkout/store/engine.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import t, { type Test } from 'tap'
 import type { Broker, Delivery } from '../src/broker.ts'
@@ -27,7 +27,7 @@ interface Setting extends Stage {
 interface TillOptions {
   wrap?: (broker: Broker) => Broker
   handlers?: Handlers<TillTx>
-  onWriter?: (writer: Connection) => void
+  onWriter?: (writer: Session) => void
 }
 
 const startPublisher = (stage: Stage) =>
@@ -98,9 +98,12 @@ t.test('acknowledges only what another connection to the file can see', async (t
   })
 })
 
+const pragma = async (writer: Session | undefined, text: string) =>
+  (await writer?.prepare(`PRAGMA ${text}`).get([]))?.[0]
+
 t.test('a full disk: consuming pauses, nothing is counted or dead-lettered, and it goes on afterwards', async (t) => {
   await withSetting(t, async (s) => {
-    let writer: Connection | undefined
+    let writer: Session | undefined
     const life = await s.till({
       onWriter: (connection) => {
         writer = connection
@@ -109,14 +112,14 @@ t.test('a full disk: consuming pauses, nothing is counted or dead-lettered, and 
     const before = ids(5)
     await s.emit(before)
     await eventually(() => s.effects().size === 5, { what: 'the first effects' })
-    const pages = writer?.pragma('page_count', { simple: true }) as number
-    writer?.pragma(`max_page_count = ${pages}`)
+    const pages = Number(await pragma(writer, 'page_count'))
+    await pragma(writer, `max_page_count = ${pages}`)
     const orderIds = ids(500)
     await s.emit(orderIds)
     const paused = () => life.logs.filter((line) => /consuming is paused/.test(line.msg)).length
     await eventually(() => paused() > 0, { what: 'a pause' })
     t.ok(s.effects().size < 505, 'the disk is full')
-    writer?.pragma(`max_page_count = ${pages + 10_000}`)
+    await pragma(writer, `max_page_count = ${pages + 10_000}`)
     await eventually(() => s.effects().size === 505, { what: 'everything applied' })
     t.ok(
       [...s.effects().values()].every((times) => times === 1),
@@ -129,7 +132,7 @@ t.test('a full disk: consuming pauses, nothing is counted or dead-lettered, and 
 
 t.test('while the disk stays full it does not go on', async (t) => {
   await withSetting(t, async (s) => {
-    let writer: Connection | undefined
+    let writer: Session | undefined
     const life = await s.till({
       onWriter: (connection) => {
         writer = connection
@@ -137,7 +140,7 @@ t.test('while the disk stays full it does not go on', async (t) => {
     })
     await s.emit(ids(5))
     await eventually(() => s.effects().size === 5, { what: 'the first effects' })
-    writer?.pragma(`max_page_count = ${writer.pragma('page_count', { simple: true })}`)
+    await pragma(writer, `max_page_count = ${await pragma(writer, 'page_count')}`)
     await s.emit(ids(500))
     const lines = (what: RegExp) => life.logs.filter((line) => what.test(line.msg)).length
     await eventually(() => lines(/consuming is paused/) > 0, { what: 'a pause' })

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPlatform } from '@checkout/kernel/platform.ts'
-import { openSqlite } from '@checkout/store/sqlite.ts'
+import { openConnections } from '@checkout/store/sqlite.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded } from '@checkout/testkit/random.ts'
 import t, { type Test } from 'tap'
@@ -138,7 +138,7 @@ t.test('the number of dead letters is kept, whoever adds and deletes them, also 
     const what = { consumer: 'c', eventKey: `event ${n}`, subject: 's', message: 'm', headers: '{}' }
     return { ...what, error: 'e', attempts: 1 }
   }
-  openSqlite(file, deadLetterMigrations.slice(0, 1), machine).close()
+  openConnections(file, deadLetterMigrations.slice(0, 1), machine).close()
   change(file, "INSERT INTO dead_letters VALUES (1, 'old', 'c', 'old', 's', 'm', '{}', 'e', 1, 1)")
   const store = openPublisherStore(dir)
   const { deadLetters } = store.read

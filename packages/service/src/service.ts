@@ -15,7 +15,7 @@ import type { Handling } from '@checkout/messaging/handling.ts'
 import { createJetStreamBroker, type JetStreamBroker } from '@checkout/messaging/jetstream.ts'
 import type { Messaging } from '@checkout/messaging/messaging.ts'
 import type { MessagingReads, MessagingTx } from '@checkout/messaging/port.ts'
-import { type Deployment, requireDeployment } from '@checkout/store/deployment.ts'
+import { type Deployment, requireDatabase, requireDeployment, requireOpened } from '@checkout/store/deployment.ts'
 import type { DeploymentWrites, Store } from '@checkout/store/port.ts'
 import type { StoreOptions } from '@checkout/store/store.ts'
 import type { Registry } from 'prom-client'
@@ -41,7 +41,8 @@ export interface ServiceBase<S> {
 
 export interface BaseConfig {
   INSTANCE: number
-  DATA_DIR: string
+  DATA_DIR?: string
+  DATABASE_URL?: string
   SYSTEM_ID?: string
   CURRENCY: string
   LOG_LEVEL: string
@@ -62,7 +63,8 @@ export async function createBase<Tx extends MessagingTx & { deployment: Deployme
   const instance = config.INSTANCE
   const logger = createLogger({ name: service, instance, level: config.LOG_LEVEL })
   const platform = createPlatform()
-  const store = open({ dataDir: config.DATA_DIR, platform })
+  const store = open({ ...requireDatabase(config), platform })
+  await requireOpened(store)
   const deployment = await requireDeployment(store, config, platform)
   return {
     service,

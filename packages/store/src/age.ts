@@ -11,10 +11,10 @@
 import type { Platform } from '@checkout/kernel/platform.ts'
 import { eq, type SQL, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { Migration, Session } from './engine.ts'
 import type { Lease } from './lease.ts'
 import type { AgeName, AgeReads, AgeWrites, KeptAges, LeaseWrites, Write } from './port.ts'
 import { queries } from './queries.ts'
-import type { Connection, Migration } from './sqlite.ts'
 
 /** How often an age that is needed is written to the file. An instance killed before that has counted for nothing. */
 export const AGE_STEP_MS: Readonly<Record<AgeName, number>> = { retention: 30_000, schedule: 5_000 }
@@ -39,7 +39,7 @@ const ages = sqliteTable('ages', { name: text('name').primaryKey().$type<AgeName
 /** The age that a row gets which is written now. */
 export const ageNow = (name: AgeName): SQL<number> => sql`(SELECT ms FROM ages WHERE name = ${sql.raw(`'${name}'`)})`
 
-export function ageWrites(writer: Connection): AgeWrites {
+export function ageWrites(writer: Session): AgeWrites {
   const p = sql.placeholder
   const add = queries(writer)
     .update(ages)
@@ -47,26 +47,32 @@ export function ageWrites(writer: Connection): AgeWrites {
     .where(eq(ages.name, p('name')))
     .returning({ ms: ages.ms })
     .prepare()
-  return { add: async (name, ms) => add.get({ name, ms }).ms }
+  return {
+    async add(name, ms) {
+      const added = await add.get({ name, ms })
+      if (!added) throw new Error(`there is no age ${name}`)
+      return added.ms
+    },
+  }
 }
 
-export function ageReads(reader: Connection): AgeReads {
+export function ageReads(reader: Session): AgeReads {
   const find = queries(reader)
     .select({ ms: ages.ms })
     .from(ages)
     .where(eq(ages.name, sql.placeholder('name')))
     .prepare()
-  return { of: async (name) => find.get({ name })?.ms ?? 0 }
+  return { of: async (name) => (await find.get({ name }))?.ms ?? 0 }
 }
 
 /** @param order the column by which the rows are in the order of their ages; it has an index, and is never negative */
-export function keptAges(reader: Connection, table: string, age: string, order: string): KeptAges {
+export function keptAges(reader: Session, table: string, age: string, order: string): KeptAges {
   const [first, last] = ['ASC', 'DESC'].map((direction) =>
-    reader.prepare(`SELECT ${age} FROM ${table} WHERE ${order} >= 0 ORDER BY ${order} ${direction} LIMIT 1`).pluck(),
+    reader.prepare(`SELECT ${age} FROM ${table} WHERE ${order} >= 0 ORDER BY ${order} ${direction} LIMIT 1`),
   )
   return {
-    oldest: async () => first?.get() as number | undefined,
-    newest: async () => last?.get() as number | undefined,
+    oldest: async () => (await first?.get([]))?.[0] as number | undefined,
+    newest: async () => (await last?.get([]))?.[0] as number | undefined,
   }
 }
 

@@ -10,9 +10,11 @@ import type { Platform } from '@checkout/kernel/platform.ts'
 import { SYSTEM_ID_PATTERN } from '@checkout/kernel/system-id.ts'
 import { eq, isNull } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { Migration, Session } from './engine.ts'
 import type { DeploymentWrites, Work } from './port.ts'
+import { DatabaseUnfit, databaseName, SYSTEM_TABLE, systemIdIn } from './postgres.ts'
 import { queries } from './queries.ts'
-import type { Connection, Migration } from './sqlite.ts'
+import type { StoreOptions } from './store.ts'
 
 /** The three services of one checkout have the same; two checkouts never do. */
 export interface Deployment {
@@ -43,19 +45,39 @@ export const deployment = sqliteTable('deployment', {
   systemId: text('system_id'),
 })
 
-export function deploymentWrites(writer: Connection): DeploymentWrites {
+export function deploymentWrites(writer: Session): DeploymentWrites {
   const db = queries(writer)
   const row = () => db.select().from(deployment).where(eq(deployment.id, 1)).get()
   return {
     async currency(currency) {
-      db.insert(deployment).values({ id: 1, currency }).onConflictDoNothing().run()
-      return row()?.currency ?? currency
+      await db.insert(deployment).values({ id: 1, currency }).onConflictDoNothing().run()
+      return (await row())?.currency ?? currency
     },
-    systemId: async () => row()?.systemId ?? undefined,
+    systemId: async () => (await row())?.systemId ?? undefined,
     async pin(systemId) {
-      db.update(deployment).set({ systemId }).where(isNull(deployment.systemId)).run()
-      return row()?.systemId ?? systemId
+      await db.update(deployment).set({ systemId }).where(isNull(deployment.systemId)).run()
+      return (await row())?.systemId ?? systemId
     },
+  }
+}
+
+const SQLITE_FOLDER = '.data'
+
+/** For server.ts: where the data is. Two places at once end the process with a message that says what to do. */
+export function requireDatabase(config: { DATA_DIR?: string; DATABASE_URL?: string }): Omit<StoreOptions, 'platform'> {
+  const { DATA_DIR: dataDir, DATABASE_URL: databaseUrl } = config
+  if (dataDir !== undefined && databaseUrl !== undefined)
+    exit('DATA_DIR and DATABASE_URL are both set: unset DATA_DIR to use PostgreSQL, or DATABASE_URL to use SQLite.')
+  return databaseUrl === undefined ? { dataDir: dataDir ?? SQLITE_FOLDER } : { dataDir: '', databaseUrl }
+}
+
+/** For server.ts: a database that is not there, or cannot be used as it is, ends the process with one line. */
+export async function requireOpened(store: { opened(): Promise<void> }): Promise<void> {
+  try {
+    await store.opened()
+  } catch (error) {
+    // One that is away may be back at the next start; one that is not fit will not be.
+    exit((error as Error).message, error instanceof DatabaseUnfit ? BAD_CONFIG : 1)
   }
 }
 
@@ -65,24 +87,32 @@ export function deploymentWrites(writer: Connection): DeploymentWrites {
  */
 export async function requireDeployment(
   store: { write<T>(work: Work<{ deployment: DeploymentWrites }, T>): Promise<T> },
-  config: { CURRENCY: string; DATA_DIR: string; SYSTEM_ID?: string },
+  config: { CURRENCY: string; DATA_DIR?: string; DATABASE_URL?: string; SYSTEM_ID?: string },
   platform: Platform,
 ): Promise<Deployment> {
-  const { CURRENCY: currency, DATA_DIR: dataDir } = config
+  const { CURRENCY: currency, DATABASE_URL: databaseUrl } = config
+  const dataDir = config.DATA_DIR ?? SQLITE_FOLDER
+  const place = databaseUrl === undefined ? dataDir : databaseName(databaseUrl)
+  const another = databaseUrl === undefined ? 'DATA_DIR to another folder' : 'DATABASE_URL to another database'
   const kept = await store.write((tx) => tx.deployment.currency(currency))
   if (kept !== currency) {
     const remedy = isCurrency(kept)
-      ? `: set CURRENCY=${kept}, or DATA_DIR to another folder`
-      : `, which is no currency with a minor unit: set DATA_DIR to another folder`
-    exit(`CURRENCY is ${currency}, but the data in ${dataDir} is in ${kept}${remedy}.`)
+      ? `: set CURRENCY=${kept}, or ${another}`
+      : `, which is no currency with a minor unit: set ${another}`
+    exit(`CURRENCY is ${currency}, but the data in ${place} is in ${kept}${remedy}.`)
   }
   const pinned = await store.write((tx) => tx.deployment.systemId())
-  const wanted = config.SYSTEM_ID ?? sharedSystemId(dataDir, pinned, platform)
+  const wanted =
+    config.SYSTEM_ID ??
+    (databaseUrl === undefined
+      ? sharedSystemId(dataDir, pinned, platform)
+      : await systemIdIn(databaseUrl, pinned ?? platform.newId()))
   const systemId = await store.write((tx) => tx.deployment.pin(wanted))
   if (systemId !== wanted) {
-    const said = config.SYSTEM_ID === undefined ? `${join(dataDir, SYSTEM_ID_FILE)} says` : 'SYSTEM_ID is'
+    const shared = databaseUrl === undefined ? join(dataDir, SYSTEM_ID_FILE) : `the table ${SYSTEM_TABLE} there`
+    const said = config.SYSTEM_ID === undefined ? `${shared} says` : 'SYSTEM_ID is'
     exit(
-      `${said} ${wanted}, but the data in ${dataDir} belongs to the system ${systemId}: set SYSTEM_ID=${systemId}, or DATA_DIR to another folder.`,
+      `${said} ${wanted}, but the data in ${place} belongs to the system ${systemId}: set SYSTEM_ID=${systemId}, or ${another}.`,
     )
   }
   return { systemId, currency }
@@ -128,7 +158,7 @@ function syncFolder(folder: string): void {
   closeSync(fd)
 }
 
-function exit(line: string): never {
+function exit(line: string, code = BAD_CONFIG): never {
   process.stderr.write(`${line}\n`)
-  process.exit(BAD_CONFIG)
+  process.exit(code)
 }

@@ -8,9 +8,9 @@ import { Problem } from '@checkout/kernel/problem.ts'
 import { and, eq, sql } from 'drizzle-orm'
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { ageNow, keptAges } from './age.ts'
+import type { Migration, Session } from './engine.ts'
 import type { Answer, IdempotencyWrites, IdempotentRequest, KeptAges } from './port.ts'
 import { queries } from './queries.ts'
-import type { Connection, Migration } from './sqlite.ts'
 
 /** How long an answer is kept, by the file's age (see age.ts). The promise to clients is "at least 24 h". */
 export const IDEMPOTENCY_RETENTION_MS = 25 * 60 * 60 * 1000
@@ -59,7 +59,7 @@ export const idempotencyKeys = sqliteTable(
   (t) => [primaryKey({ columns: [t.userId, t.route, t.key] })],
 )
 
-export function idempotencyWrites(writer: Connection, platform: Platform): IdempotencyWrites {
+export function idempotencyWrites(writer: Session, platform: Platform): IdempotencyWrites {
   const db = queries(writer)
   const p = sql.placeholder
   const t = idempotencyKeys
@@ -94,14 +94,14 @@ export function idempotencyWrites(writer: Connection, platform: Platform): Idemp
       if (request.key === undefined) return effect()
       const { userId, route, key } = request
       const fingerprint = canonical(request.body)
-      const stored = find.get({ userId, route, key })
+      const stored = await find.get({ userId, route, key })
       if (stored) {
         if (stored.request !== fingerprint) throw new Problem('idempotency_key_reused')
         const answer: Answer<Body> = { status: stored.status, body: JSON.parse(stored.body), replayed: true }
         return stored.location === null ? answer : { ...answer, location: stored.location }
       }
       const answer = await effect()
-      insert.run({
+      await insert.run({
         userId,
         route,
         key,
@@ -113,11 +113,11 @@ export function idempotencyWrites(writer: Connection, platform: Platform): Idemp
       })
       return answer
     },
-    purge: async (ageMs, limit) => purge.run({ ageMs, limit }).changes,
+    purge: async (ageMs, limit) => (await purge.run({ ageMs, limit })).changes,
   }
 }
 
-export const idempotencyReads = (reader: Connection): KeptAges =>
+export const idempotencyReads = (reader: Session): KeptAges =>
   keptAges(reader, 'idempotency_keys', 'created_age', 'created_age')
 
 /** What the clean-up has to know: how long answers are kept, and how they are deleted. */

@@ -1,22 +1,21 @@
 /**
  * The lease: of the instances that share a file, one does the relaying, sweeping, mailing and cleaning up.
  *
- * Who holds it stands in the file. That the holder lives shows in a small file beside it, the pulse: whoever has seen the
- * pulse stand still for 1 s of its own monotonic clock may take the lease over, so no two clocks are ever compared. A
- * holder that was stopped and wakes up is fenced: what it records, it records under `assertHeld` in the same transaction.
+ * Who holds it stands in the store. That the holder lives shows in its pulse: whoever has seen the pulse stand still for
+ * 1 s of its own monotonic clock may take the lease over, so no two clocks are ever compared. A holder that was stopped and
+ * wakes up is fenced: what it records, it records under `assertHeld` in the same transaction, and that excludes all writers.
  *
- * The pulse is not in the database because it need not be durable: processes that share a file share its page cache, and
- * after a power cut nobody is left to be compared with. A beat there overwrites one cached page, which the system writes
- * back twice a minute; as a commit it was a page in the WAL, an fsync and a checkpoint, five times a second for ever.
+ * On SQLite the pulse is a small file beside the database, because it need not be durable: processes that share a file share
+ * its page cache, and after a power cut nobody is left to be compared with. A beat there overwrites one cached page, which
+ * the system writes back twice a minute. On PostgreSQL it is a column: other hosts see nothing else.
  */
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Platform } from '@checkout/kernel/platform.ts'
 import { isStorageError } from '@checkout/kernel/storage-error.ts'
 import { eq, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { Migration, Session } from './engine.ts'
 import type { LeaseReads, LeaseWrites, Write } from './port.ts'
 import { queries } from './queries.ts'
-import type { Connection, Migration } from './sqlite.ts'
 
 /** Free when its holder's pulse has stood still for this long. */
 export const LEASE_EXPIRES_MS = 1_000
@@ -35,6 +34,14 @@ export const leaseMigrations: readonly Migration[] = [
         counter INTEGER NOT NULL
       ) STRICT;
       INSERT INTO lease (id, holder, counter) VALUES (1, NULL, 0);`,
+    postgres: `
+      CREATE TABLE lease (
+        id BIGINT PRIMARY KEY CHECK (id = 1),
+        holder TEXT,
+        counter BIGINT NOT NULL,
+        pulse BIGINT NOT NULL DEFAULT 0
+      );
+      INSERT INTO lease (id, holder, counter) VALUES (1, NULL, 0);`,
   },
 ]
 
@@ -52,39 +59,11 @@ export class LeaseLost extends Error {
   }
 }
 
-/** Beside the database's file; made by the first beat. Its content means nothing, only that it moves. */
-const pulseFile = (db: Connection): string => `${db.name}-pulse`
-
-/** Whether the others can see it. Never truncates: they would see that as a beat, and the system would write more. */
-function beat(file: string, count: number): boolean {
-  try {
-    const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT, 0o644)
-    try {
-      writeSync(fd, String(count % 1e8).padStart(8, '0'), 0)
-    } finally {
-      closeSync(fd)
-    }
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Undefined when it cannot be seen just now (no file descriptor is left, say): that is no sign of death. */
-function pulseOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'latin1')
-  } catch (error) {
-    return (error as { code?: unknown }).code === 'ENOENT' ? '' : undefined
-  }
-}
-
-export function leaseWrites(writer: Connection, holder: string): LeaseWrites {
-  const db = queries(writer)
+export function leaseWrites(session: Session, holder: string): LeaseWrites {
+  const db = queries(session)
   const p = sql.placeholder
   const mine = eq(lease.holder, holder)
   const next = { counter: sql`${lease.counter} + 1` }
-  const pulse = pulseFile(writer)
   let beats = 0
   const take = db
     .update(lease)
@@ -97,27 +76,29 @@ export function leaseWrites(writer: Connection, holder: string): LeaseWrites {
     .where(mine)
     .prepare()
   const held = db.select({ id: lease.id }).from(lease).where(mine).prepare()
+  const beat = session.pulse ? undefined : session.prepare('UPDATE lease SET pulse = pulse + 1 WHERE holder = ?')
   return {
     async renew() {
-      if (!held.get()) return false
+      if (beat) return (await beat.run([holder])).changes === 1
+      if (!(await held.get())) return false
       beats += 1
-      return beat(pulse, beats)
+      return session.pulse?.beat(beats) ?? false
     },
-    take: async (counter) => take.run({ counter }).changes === 1,
-    release: async () => void release.run(),
+    take: async (counter) => (await take.run({ counter })).changes === 1,
+    release: async () => void (await release.run()),
     async assertHeld() {
-      if (!held.get()) throw new LeaseLost()
+      if (!(await held.get())) throw new LeaseLost()
     },
   }
 }
 
-export function leaseReads(reader: Connection): LeaseReads {
-  const current = queries(reader).select().from(lease).where(eq(lease.id, 1)).prepare()
-  const pulse = pulseFile(reader)
+export function leaseReads(session: Session): LeaseReads {
+  const current = queries(session).select().from(lease).where(eq(lease.id, 1)).prepare()
+  const pulse = session.pulse ? undefined : session.prepare('SELECT pulse FROM lease')
   return {
     async current() {
-      const { holder, counter } = current.get() as { holder: string | null; counter: number }
-      return { holder, counter, pulse: pulseOf(pulse) }
+      const { holder, counter } = (await current.get()) as { holder: string | null; counter: number }
+      return { holder, counter, pulse: pulse ? String((await pulse.get([]))?.[0]) : session.pulse?.seen() }
     },
   }
 }

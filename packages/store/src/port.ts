@@ -28,7 +28,9 @@ export interface Store<Tx, Reads> {
    * they reject.
    */
   readonly read: Reads
-  /** Calls the listener after commits: this process's at once, those of other instances within 20 ms. */
+  /** Resolves when the database is there, in its newest schema. @throws what an operator has to mend, in its message */
+  opened(): Promise<void>
+  /** Calls the listener after commits: this process's at once, those of other instances within 50 ms. */
   onCommit(listener: () => void): void
   /** Whether the store can be read. @throws never */
   usable(): Promise<boolean>

@@ -1,82 +1,77 @@
-/** A service's store on SQLite: its file, its unit of work, its reads. All SQL of a service is behind it. */
-import type { Platform } from '@checkout/kernel/platform.ts'
-import type { Store } from './port.ts'
-import { type Connection, type Migration, openSqlite } from './sqlite.ts'
-import { createUnitOfWork } from './unit-of-work.ts'
+/** A service's store: its database, its unit of work, its reads. All SQL of a service is behind it. */
 
-/** How soon a commit of another instance on the same file is noticed. */
-const OTHERS_POLL_MS = 20
-/** A WAL larger than this is cut back actively; checkpoints that readers or writers got in the way of let it grow. */
-const WAL_TRUNCATE_PAGES = 16_000
-const WAL_CHECK_MS = 2_000
+import { join } from 'node:path'
+import { type Part, services } from '@checkout/contracts/services.ts'
+import type { Platform } from '@checkout/kernel/platform.ts'
+import type { Migration, Session } from './engine.ts'
+import type { Store } from './port.ts'
+import { openPostgres } from './postgres.ts'
+import { openSqlite } from './sqlite.ts'
+import { createUnitOfWork } from './unit-of-work.ts'
 
 /** What every service's store is opened with. */
 export interface StoreOptions {
+  /** The folder of the SQLite files, unless there is a `databaseUrl`. */
   dataDir: string
+  /** Of a PostgreSQL database; see postgres.ts. */
+  databaseUrl?: string | undefined
   platform: Platform
 }
 
+/** Where the store of a service is: a file in the folder, or a schema in the database. */
+export type Database = { readonly file: string } | { readonly url: string; readonly schema: string }
+
+export const databaseOf = (part: Part, { dataDir, databaseUrl }: StoreOptions): Database =>
+  databaseUrl === undefined ? { file: join(dataDir, services[part].file) } : { url: databaseUrl, schema: part }
+
+/** SQLite's is open when this returns; PostgreSQL's when `opened` resolves, or whoever uses it first waits for it. */
 export function openStore<Tx, Reads>(options: {
-  file: string
+  database: Database
   migrations: readonly Migration[]
-  writes: (writer: Connection) => Tx
-  reads: (reader: Connection) => Reads
+  writes: (writer: Session) => Tx
+  reads: (reader: Session) => Reads
   platform: Platform
 }): Store<Tx, Reads> {
-  const { platform } = options
-  const { writer, reader, close } = openSqlite(options.file, options.migrations, platform)
-  const unit = createUnitOfWork({ db: writer, tx: options.writes(writer), platform })
-  const read = options.reads(reader)
-  const dataVersion = reader.prepare('PRAGMA data_version').pluck()
-  const alive = reader.prepare('SELECT 1 FROM migrations LIMIT 1')
+  const { database, migrations, platform } = options
+  const engine =
+    'url' in database
+      ? openPostgres({ ...database, migrations, platform })
+      : openSqlite(database.file, migrations, platform)
+  const unit = createUnitOfWork({ transactions: engine.transactions, tx: options.writes(engine.writer), platform })
+  const read = options.reads(engine.reader)
   const listeners: (() => void)[] = []
-  let version = dataVersion.get()
+  let seen: unknown
+  let looking = false
 
-  const others = platform.setInterval(() => {
-    const now = tryRead(() => dataVersion.get())
-    if (now === undefined || now === version) return
-    version = now
-    for (const listener of listeners) listener()
-  }, OTHERS_POLL_MS)
-  const wal = platform.setInterval(() => boundWal(writer), WAL_CHECK_MS)
+  /** Another instance may have committed. */
+  async function look(): Promise<void> {
+    if (looking) return
+    looking = true
+    const answer = engine.version()
+    const now = answer instanceof Promise ? await answer : answer
+    looking = false
+    if (now === undefined || now === seen) return
+    const before = seen
+    seen = now
+    if (before !== undefined) for (const listener of listeners) listener()
+  }
+  void look()
+  const others = platform.setInterval(() => void look(), engine.versionEveryMs)
 
   return {
     write: unit.write,
     read,
+    opened: engine.open,
     onCommit(listener) {
       listeners.push(listener)
       unit.onCommit(listener)
     },
-    usable: async () => tryRead(() => alive.get()) !== undefined,
+    usable: engine.usable,
     stats: unit.stats,
     async close() {
       platform.clearTimeout(others)
-      platform.clearTimeout(wal)
       await unit.close()
-      close()
+      await engine.close()
     },
-  }
-}
-
-/** The answer, or undefined when the file cannot be read just now. */
-function tryRead<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * SQLite checkpoints by itself after commits, but starts the WAL over only when nobody reads it at that moment; with
- * several instances that may not come for long. Between two batches this connection holds nothing, so it can try.
- */
-function boundWal(writer: Connection): void {
-  if (writer.inTransaction) return
-  try {
-    const [state] = writer.pragma('wal_checkpoint(PASSIVE)') as { log: number }[]
-    if (state && state.log > WAL_TRUNCATE_PAGES) writer.pragma('wal_checkpoint(TRUNCATE)')
-  } catch {
-    // Busy, or the disk is in trouble: the next round comes in two seconds, and writes report their own trouble.
   }
 }

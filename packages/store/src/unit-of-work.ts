@@ -2,19 +2,19 @@
  * The unit of work: every write of a service, as one callback that either takes effect wholly or not at all, and
  * many of them per COMMIT.
  *
- * The writes that wait at one moment (at most 256) run inside one `BEGIN IMMEDIATE … COMMIT`, strictly one after
- * another, each in its own SAVEPOINT: one fsync serves them all, a refused one takes none of the others with it, and
- * an idle service adds no delay. A write that has time (`patienceMs`) waits for the COMMIT of another. Results and
- * rejections are delivered after COMMIT only, so whatever a caller is told is on the disk.
+ * The writes that wait at one moment (at most 256) run inside one transaction, which excludes all other writers of the
+ * service, strictly one after another, each in its own SAVEPOINT: one fsync serves them all, a refused one takes none of the
+ * others with it, and an idle service adds no delay. A write that has time (`patienceMs`) waits for the COMMIT of another.
+ * Results and rejections are delivered after COMMIT only, so whatever a caller is told is on the disk.
  *
- * A callback awaits only `tx`, has no other effects and may run again: when SQLite drops the whole transaction (disk
- * full, I/O error), its members are run again one by one.
+ * A callback awaits only `tx`, has no other effects and may run again: when the engine drops the whole transaction (disk
+ * full, I/O error, connection lost), its members are run again one by one.
  */
 import { ok } from 'node:assert'
 import type { Platform, Timer } from '@checkout/kernel/platform.ts'
 import { isStorageError } from '@checkout/kernel/storage-error.ts'
+import { OutcomeUnknown, type Transactions } from './engine.ts'
 import type { Work, Write } from './port.ts'
-import type { Connection } from './sqlite.ts'
 
 /** Members of one COMMIT: bounds the time the event loop is held and what one failing disk makes run again. */
 export const MAX_BATCH = 256
@@ -22,7 +22,7 @@ export const MAX_BATCH = 256
 export const MAX_WAITING = 2_000
 /** How long a write may wait for its turn. */
 export const MAX_WAIT_MS = 5_000
-/** First and longest pause between two attempts to BEGIN on a locked file. */
+/** First and longest pause between two attempts to begin while somebody else writes. */
 const BUSY_RETRY_MS = { first: 1, longest: 25 }
 
 /** The store could not take the write: it is certain that it was not committed and never will be. Try again later. */
@@ -58,14 +58,12 @@ type Outcome = { ok: true; value: unknown } | { ok: false; error: unknown }
 /** The whole transaction is gone, with why. */
 type Lost = { lost: unknown }
 
-export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform: Platform }): UnitOfWork<Tx> {
-  const { db, tx, platform } = options
-  const begins = db.prepare('BEGIN IMMEDIATE')
-  const commits = db.prepare('COMMIT')
-  const rollsBack = db.prepare('ROLLBACK')
-  const opens = db.prepare('SAVEPOINT member')
-  const releases = db.prepare('RELEASE member')
-  const undoes = db.prepare('ROLLBACK TO member')
+export function createUnitOfWork<Tx>(options: {
+  transactions: Transactions
+  tx: Tx
+  platform: Platform
+}): UnitOfWork<Tx> {
+  const { transactions, tx, platform } = options
 
   const listeners: (() => void)[] = []
   let waiting: Member<Tx>[] = []
@@ -150,11 +148,11 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
     return waiting.length > 0
   }
 
-  /** BEGIN IMMEDIATE, retried on a timer for as long as `wanted()`; false when nobody wants it any more. */
+  /** Begins a transaction, retried on a timer for as long as `wanted()`; false when nobody wants it any more. */
   async function begin(wanted: () => boolean): Promise<boolean> {
     for (let pause = BUSY_RETRY_MS.first; wanted(); pause = Math.min(pause * 2, BUSY_RETRY_MS.longest)) {
       try {
-        begins.run()
+        await transactions.begin()
         return true
       } catch (error) {
         if (!isStorageError(error)) throw error
@@ -172,52 +170,47 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
       if ('lost' in outcome) break
       outcomes.push(outcome)
     }
-    if (outcomes.length === batch.length && commit()) {
-      batch.forEach((member, i) => {
-        deliver(member, outcomes[i] as Outcome)
-      })
-      return
+    if (outcomes.length === batch.length) {
+      const end = await commit()
+      if (end === 'committed') {
+        batch.forEach((member, i) => {
+          deliver(member, outcomes[i] as Outcome)
+        })
+        return
+      }
+      if (end instanceof OutcomeUnknown) {
+        for (const member of batch) member.reject(end)
+        return
+      }
     }
-    rollback()
+    await rollback()
     for (const member of batch) await runSingly(member)
   }
 
   /** Runs one member in its savepoint. */
   async function runMember(member: Member<Tx>): Promise<Outcome | Lost> {
     try {
-      opens.run()
+      await transactions.savepoint()
       const outcome = await call(member.work)
-      if (!db.inTransaction) return { lost: outcome.ok ? undefined : outcome.error }
+      if (!transactions.open()) return { lost: outcome.ok ? undefined : outcome.error }
       if (!outcome.ok) {
         if (isStorageError(outcome.error)) return { lost: outcome.error }
-        undoes.run()
+        await transactions.undo()
       }
-      releases.run()
+      await transactions.release()
       return outcome
     } catch (error) {
-      if (isStorageError(error) || !db.inTransaction) return { lost: error }
+      if (isStorageError(error) || !transactions.open()) return { lost: error }
       throw error
     }
   }
 
   async function call(work: Work<Tx, unknown>): Promise<Outcome> {
-    // tx answers within the microtask queue, and the next tick comes when that has run dry: a callback that has not
-    // ended by then awaits something else. (An immediate would come too late: timers and I/O may run before it.) The
-    // transaction stays open until the callback ends, however long: running the next member meanwhile would mix their
+    // The transaction stays open until the callback ends, however long: running the next member meanwhile would mix their
     // savepoints.
-    let overran = false
-    let ended = false
-    platform.nextTick(() => {
-      overran = !ended
-    })
-    try {
-      const value = await work(tx)
-      return overran ? { ok: false, error: new ForeignAwait() } : { ok: true, value }
-    } catch (error) {
-      return { ok: false, error: overran ? new ForeignAwait() : error }
-    } finally {
-      ended = true
-    }
+    const end = await transactions.watch(() => work(tx))
+    if (end.overran) return { ok: false, error: new ForeignAwait() }
+    return 'error' in end ? { ok: false, error: end.error } : { ok: true, value: end.value }
   }
 
   async function runSingly(member: Member<Tx>): Promise<void> {
@@ -225,35 +218,35 @@ export function createUnitOfWork<Tx>(options: { db: Connection; tx: Tx; platform
     if (await begin(() => platform.monotonic() < member.deadline)) {
       const outcome = await runMember(member)
       if ('lost' in outcome) cause = outcome.lost
-      else if (
-        commit((error) => {
-          cause = error
-        })
-      )
-        return deliver(member, outcome)
-      rollback()
+      else {
+        const end = await commit()
+        if (end === 'committed') return deliver(member, outcome)
+        if (end instanceof OutcomeUnknown) return member.reject(end)
+        cause = end
+      }
+      await rollback()
     }
     member.reject(new StoreUnavailable('the store could not take the write', { cause }))
   }
 
-  function commit(onError?: (error: unknown) => void): boolean {
+  /** Answers the error when nothing is stored, or when that is not known. */
+  async function commit(): Promise<'committed' | unknown> {
     try {
-      ok(db.inTransaction, 'COMMIT without a transaction')
-      commits.run()
-      ok(!db.inTransaction, 'COMMIT did not end the transaction')
+      ok(transactions.open(), 'COMMIT without a transaction')
+      await transactions.commit()
+      ok(!transactions.open(), 'COMMIT did not end the transaction')
     } catch (error) {
-      onError?.(error)
-      if (isStorageError(error) || !db.inTransaction) return false
+      if (isStorageError(error) || error instanceof OutcomeUnknown || !transactions.open()) return error
       throw error
     }
     committed += 1
     for (const listener of listeners) listener()
-    return true
+    return 'committed'
   }
 
-  function rollback(): void {
-    // SQLite has already rolled back by itself after most of these errors.
-    if (db.inTransaction) rollsBack.run()
+  async function rollback(): Promise<void> {
+    // The engine has already rolled back by itself after most of these errors.
+    if (transactions.open()) await transactions.rollback()
   }
 
   function deliver(member: Member<Tx>, outcome: Outcome): void {

@@ -17,7 +17,7 @@ function openAged(t: Test) {
   /** An instance with a store of its own on the file. It holds the lease once `acquire` was called, until another does. */
   function instance(holder: string) {
     const store = openStore({
-      file,
+      database: { file },
       migrations: [...leaseMigrations, ...ageMigrations],
       writes: (writer) => ({ lease: leaseWrites(writer, holder), ages: ageWrites(writer) }),
       reads: (reader) => ({ lease: leaseReads(reader), ages: ageReads(reader) }),

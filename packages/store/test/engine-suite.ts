@@ -39,7 +39,9 @@ export interface Engine {
     options?: { at?: string | undefined; platform?: Platform; holder?: string },
   ): Store<EngineTx, EngineReads> & { readonly at: string }
   /** Keeps all instances on the store from writing, until the answer is called. */
-  lock(t: Test, at: string): () => void
+  lock(t: Test, at: string): Promise<() => unknown>
+  /** Of the error of a second row with the same key. */
+  readonly uniqueViolation: string
 }
 
 const numbered = (count: number) => Array.from({ length: count }, (_, i) => `n${i}`)
@@ -68,7 +70,7 @@ const foreign: Record<string, () => Promise<unknown>> = {
   },
 }
 
-export function engineSuite({ open, lock }: Engine): void {
+export function engineSuite({ open, lock, uniqueViolation }: Engine): void {
   t.test('a write that has time shares the COMMIT of a later one, and goes before it', async (t) => {
     const store = open(t, { platform: createTestPlatform() })
     await store.write((tx) => tx.add('first'))
@@ -138,12 +140,10 @@ export function engineSuite({ open, lock }: Engine): void {
   })
 
   t.test('an idle unit of work commits a single write at once', async (t) => {
-    const store = open(t)
+    const store = open(t, { platform: createTestPlatform() })
     const { write, read } = store
-    const done = write((tx) => tx.add('alone'))
-    await settled()
-    t.strictSame(await read.ids(), ['alone'])
-    await done
+    await write((tx) => tx.add('alone'))
+    t.strictSame(await read.ids(), ['alone'], 'while the time stands still')
     t.strictSame(store.stats(), { commits: 1, writes: 1, waiting: 0 })
   })
 
@@ -189,7 +189,7 @@ export function engineSuite({ open, lock }: Engine): void {
       await tx.add('n1')
     })
     const last = write((tx) => tx.add('n3'))
-    t.match(await rejection(twice), { code: 'SQLITE_CONSTRAINT_UNIQUE' })
+    t.match(await rejection(twice), { code: uniqueViolation })
     await Promise.all([first, last])
     t.strictSame(await read.ids(), ['n1', 'n3'])
   })
@@ -307,14 +307,15 @@ export function engineSuite({ open, lock }: Engine): void {
 
   t.test('a store that takes no writes refuses them in time, and certainly does not store them', async (t) => {
     const platform = createTestPlatform({ asleep: 'spins' })
-    const { at, write, read, stats } = open(t, { platform })
-    const unlock = lock(t, at)
+    const { at, write, read, stats, opened } = open(t, { platform })
+    await opened()
+    const unlock = await lock(t, at)
     const refused = numbered(2).map((id) => rejection(write((tx) => tx.add(id))))
     await settled()
     platform.advance(MAX_WAIT_MS)
     for (const error of await Promise.all(refused)) t.ok(error instanceof StoreUnavailable)
     t.strictSame(await read.ids(), [], 'reads go on')
-    unlock()
+    await unlock()
     t.equal(stats().waiting, 0)
     await write((tx) => tx.add('later'))
     t.strictSame(await read.ids(), ['later'])

@@ -77,7 +77,7 @@ t.test('when the holder stops, another takes over after 1 s; the old one is fenc
     await tx.lease.assertHeld()
   })
   t.ok((await rejection(undone)) instanceof LeaseLost)
-  t.strictSame(all.at(0)?.store.read.ids(), [])
+  t.strictSame(await all.at(0)?.store.read.ids(), [])
   old.platform.stopped = false
   t.strictSame(await pass(5_000), { most: 1, order: [next.name] })
   t.strictSame(holders(), [next])

@@ -11,7 +11,7 @@ const machine = createPlatform()
 engineSuite({
   open(t, { at = tempFile(t), platform = machine, holder = 'nobody' } = {}) {
     const store = openStore({
-      file: at,
+      database: { file: at },
       migrations: [...noteMigrations, ...ageMigrations, ...idempotencyMigrations],
       platform,
       writes: (writer) => ({
@@ -19,19 +19,16 @@ engineSuite({
         ages: ageWrites(writer),
         idempotency: idempotencyWrites(writer, platform),
       }),
-      reads(reader) {
-        const { ids, counter } = noteReads(reader)
-        return {
-          ids: async () => ids(),
-          counter: async () => counter(),
-          keys: async () => reader.prepare('SELECT user_id, route, key FROM idempotency_keys').raw().all(),
-        }
-      },
+      reads: (reader) => ({
+        ...noteReads(reader),
+        keys: async () => reader.prepare('SELECT user_id, route, key FROM idempotency_keys').all([]),
+      }),
     })
     t.teardown(store.close)
     return { ...store, at }
   },
-  lock(t, at) {
+  uniqueViolation: 'SQLITE_CONSTRAINT_UNIQUE',
+  async lock(t, at) {
     const outside = new Database(at)
     t.teardown(() => outside.close())
     outside.exec('BEGIN IMMEDIATE')

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createPlatform } from '@checkout/kernel/platform.ts'
 import { isStorageError } from '@checkout/kernel/storage-error.ts'
 import t from 'tap'
-import { openSqlite } from '../src/sqlite.ts'
+import { openConnections } from '../src/sqlite.ts'
 import { startInstance } from './support/instances.ts'
 import { noteMigrations, tempFile } from './support/notes-store.ts'
 
@@ -17,7 +17,7 @@ const WAL_FULL = { journal_mode: 'wal', synchronous: 2, busy_timeout: 0, foreign
 t.test('every open runs with WAL and synchronous=FULL, a reopened file too', (t) => {
   const file = tempFile(t)
   for (const which of ['new', 'reopened', 'reopened again']) {
-    const { writer, reader, close } = openSqlite(file, noteMigrations, machine)
+    const { writer, reader, close } = openConnections(file, noteMigrations, machine)
     const actual = Object.fromEntries(settings.map((name) => [name, writer.pragma(name, { simple: true })]))
     t.strictSame(actual, WAL_FULL, which)
     t.equal(reader.pragma('busy_timeout', { simple: true }), 0)
@@ -29,7 +29,7 @@ t.test('every open runs with WAL and synchronous=FULL, a reopened file too', (t)
 
 t.test('what cannot have WAL is refused', (t) => {
   t.throws(
-    () => openSqlite(':memory:', noteMigrations, machine),
+    () => openConnections(':memory:', noteMigrations, machine),
     /must run with journal_mode=wal, synchronous=2.*got memory/,
   )
   t.end()
@@ -41,7 +41,7 @@ t.test('a file that is no database is refused, and left as it is', (t) => {
   const file = join(folder, 'notes.sqlite')
   const text = 'not a database, and long enough to be looked at'.repeat(100)
   writeFileSync(file, text)
-  t.throws(() => openSqlite(file, noteMigrations, machine), { code: 'SQLITE_NOTADB' })
+  t.throws(() => openConnections(file, noteMigrations, machine), { code: 'SQLITE_NOTADB' })
   t.equal(readFileSync(file, 'utf8'), text)
   t.end()
 })
@@ -49,10 +49,10 @@ t.test('a file that is no database is refused, and left as it is', (t) => {
 t.test('a file written by a newer version is refused and nothing in it is changed', (t) => {
   const file = tempFile(t)
   const newer = [...noteMigrations, { name: 'notes/9', sql: 'CREATE TABLE future (id TEXT) STRICT' }]
-  openSqlite(file, newer, machine).close()
+  openConnections(file, newer, machine).close()
   const older = [...noteMigrations, { name: 'notes/2', sql: 'CREATE TABLE other (id TEXT) STRICT' }]
-  t.throws(() => openSqlite(file, older, machine), /written by a newer version \(migrations notes\/9\)/)
-  const { reader, close } = openSqlite(file, newer, machine)
+  t.throws(() => openConnections(file, older, machine), /written by a newer version \(migrations notes\/9\)/)
+  const { reader, close } = openConnections(file, newer, machine)
   t.strictSame(reader.prepare("SELECT name FROM sqlite_schema WHERE name IN ('future', 'other')").pluck().all(), [
     'future',
   ])
@@ -64,11 +64,11 @@ t.test('migrations run once, in order, and all or none', (t) => {
   const file = tempFile(t)
   const added = { name: 'notes/2', sql: "UPDATE counters SET value = value + 1 WHERE name = 'shared'" }
   const broken = { name: 'notes/3', sql: 'CREATE TABLE half (id TEXT); INSERT INTO nowhere VALUES (1)' }
-  openSqlite(file, noteMigrations, machine).close()
-  t.throws(() => openSqlite(file, [...noteMigrations, added, broken], machine), /no such table: nowhere/)
-  openSqlite(file, noteMigrations, machine).close() // it would refuse a file that kept one of them
+  openConnections(file, noteMigrations, machine).close()
+  t.throws(() => openConnections(file, [...noteMigrations, added, broken], machine), /no such table: nowhere/)
+  openConnections(file, noteMigrations, machine).close() // it would refuse a file that kept one of them
   for (let i = 0; i < 2; i += 1) {
-    const { reader, close } = openSqlite(file, [...noteMigrations, added], machine)
+    const { reader, close } = openConnections(file, [...noteMigrations, added], machine)
     t.equal(reader.prepare('SELECT value FROM counters').pluck().get(), 1)
     t.equal(reader.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").pluck().get(), 0)
     t.strictSame(
@@ -86,7 +86,7 @@ t.test('several processes that open a new file at the same moment all succeed, a
     const file = tempFile(t)
     const answers = await Promise.all(instances.map((instance) => instance.ask(`open ${file}`, '')))
     t.strictSame(answers, ['opened', 'opened', 'opened', 'opened'], `round ${round}`)
-    const { reader, close } = openSqlite(file, noteMigrations, machine)
+    const { reader, close } = openConnections(file, noteMigrations, machine)
     t.strictSame(
       reader.prepare('SELECT name FROM migrations ORDER BY rowid').pluck().all(),
       noteMigrations.map((m) => m.name),

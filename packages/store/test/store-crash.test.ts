@@ -3,9 +3,10 @@ import { createPlatform } from '@checkout/kernel/platform.ts'
 import { until } from '@checkout/testkit/eventually.ts'
 import { newSeed, seededRandom } from '@checkout/testkit/random.ts'
 import t from 'tap'
-import { openSqlite } from '../src/sqlite.ts'
+import { openConnections } from '../src/sqlite.ts'
 import { startInstance } from './support/instances.ts'
-import { noteMigrations, noteReads, tempFile } from './support/notes-store.ts'
+import { noteMigrations, tempFile } from './support/notes-store.ts'
+import { notesIn } from './support/unit.ts'
 
 const machine = createPlatform()
 
@@ -28,9 +29,9 @@ t.test('after a SIGKILL at any moment: what was reported stored is there, and no
     await until('all it said has arrived', () => instance.drained())
     reported = [...reported, ...instance.lines.filter((l) => l.startsWith('stored ')).map((l) => l.slice(7))]
 
-    const { reader, writer, close } = openSqlite(file, noteMigrations, machine)
+    const { reader, writer, close } = openConnections(file, noteMigrations, machine)
     const parts = new Map(
-      noteReads(reader)
+      notesIn(reader)
         .parts()
         .map((row) => [row.id, row.parts]),
     )

@@ -1,12 +1,12 @@
+import type { Session } from '@checkout/store/engine.ts'
 import { queries } from '@checkout/store/queries.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
 import { and, eq, sql } from 'drizzle-orm'
 import type { AccountReads, AccountWrites } from './port.ts'
 import { accounts } from './tables.ts'
 
 const p = sql.placeholder
 
-export function accountWrites(writer: Connection): AccountWrites {
+export function accountWrites(writer: Session): AccountWrites {
   const db = queries(writer)
   const after = { balance: accounts.balance, number: accounts.entries }
   const insert = db
@@ -30,19 +30,22 @@ export function accountWrites(writer: Connection): AccountWrites {
     .update(accounts)
     .set({ balance: sql`${accounts.balance} + ${p('amount')}`, entries: sql`${accounts.entries} + 1` })
     .where(
-      and(eq(accounts.userId, p('userId')), sql`${accounts.balance} <= ${Number.MAX_SAFE_INTEGER} - ${p('amount')}`),
+      and(
+        eq(accounts.userId, p('userId')),
+        sql`${accounts.balance} <= ${sql.raw(String(Number.MAX_SAFE_INTEGER))} - ${p('amount')}`,
+      ),
     )
     .returning(after)
     .prepare()
   return {
-    open: async (userId, currency, createdAt) => insert.run({ userId, currency, createdAt }).changes === 1,
-    exists: async (userId) => exists.get({ userId }) !== undefined,
+    open: async (userId, currency, createdAt) => (await insert.run({ userId, currency, createdAt })).changes === 1,
+    exists: async (userId) => (await exists.get({ userId })) !== undefined,
     take: async (userId, amount) => take.get({ userId, amount }),
     put: async (userId, amount) => put.get({ userId, amount }),
   }
 }
 
-export function accountReads(reader: Connection): AccountReads {
+export function accountReads(reader: Session): AccountReads {
   const find = queries(reader)
     .select()
     .from(accounts)

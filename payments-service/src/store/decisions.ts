@@ -1,12 +1,12 @@
+import type { Session } from '@checkout/store/engine.ts'
 import { queries } from '@checkout/store/queries.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
 import { and, eq, sql } from 'drizzle-orm'
 import type { DecisionReads, DecisionWrites } from './port.ts'
 import { decisions } from './tables.ts'
 
 const p = sql.placeholder
 
-export function decisionWrites(writer: Connection): DecisionWrites {
+export function decisionWrites(writer: Session): DecisionWrites {
   const db = queries(writer)
   const find = db
     .select()
@@ -38,12 +38,12 @@ export function decisionWrites(writer: Connection): DecisionWrites {
     .prepare()
   return {
     find: async (orderId) => find.get({ orderId }),
-    add: async (decision) => void insert.run({ ...decision }),
-    emitted: async (orderId, now) => void emitted.run({ orderId, now }),
+    add: async (decision) => void (await insert.run({ ...decision })),
+    emitted: async (orderId, now) => void (await emitted.run({ orderId, now })),
   }
 }
 
-export function decisionReads(reader: Connection): DecisionReads {
+export function decisionReads(reader: Session): DecisionReads {
   const find = queries(reader)
     .select()
     .from(decisions)

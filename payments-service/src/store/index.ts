@@ -1,23 +1,22 @@
-/** The store of payments-service on SQLite. */
-import { join } from 'node:path'
-import { services } from '@checkout/contracts/services.ts'
+/** The store of payments-service. */
 import { messagingMigrations, messagingReads, messagingWrites } from '@checkout/messaging/store.ts'
 import { deploymentMigrations, deploymentWrites } from '@checkout/store/deployment.ts'
+import type { Session } from '@checkout/store/engine.ts'
 import { idempotencyMigrations, idempotencyReads, idempotencyWrites } from '@checkout/store/idempotency.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
-import { openStore, type StoreOptions } from '@checkout/store/store.ts'
+import { databaseOf, openStore, type StoreOptions } from '@checkout/store/store.ts'
 import { accountReads, accountWrites } from './accounts.ts'
 import { decisionReads, decisionWrites } from './decisions.ts'
 import { ledgerReads, ledgerWrites } from './ledger.ts'
 import type { PaymentsStore } from './port.ts'
 import { migrations } from './tables.ts'
 
-export function openPaymentsStore({ dataDir, platform }: StoreOptions): PaymentsStore {
+export function openPaymentsStore(options: StoreOptions): PaymentsStore {
+  const { platform } = options
   return openStore({
-    file: join(dataDir, services.payments.file),
+    database: databaseOf('payments', options),
     migrations: [...messagingMigrations, ...idempotencyMigrations, ...deploymentMigrations, ...migrations],
     platform,
-    writes: (writer: Connection) => ({
+    writes: (writer: Session) => ({
       ...messagingWrites(writer, { source: '/payments-service', platform }),
       idempotency: idempotencyWrites(writer, platform),
       deployment: deploymentWrites(writer),
@@ -25,7 +24,7 @@ export function openPaymentsStore({ dataDir, platform }: StoreOptions): Payments
       ledger: ledgerWrites(writer),
       decisions: decisionWrites(writer),
     }),
-    reads: (reader: Connection) => ({
+    reads: (reader: Session) => ({
       ...messagingReads(reader, platform),
       idempotency: idempotencyReads(reader),
       accounts: accountReads(reader),

@@ -1,12 +1,12 @@
+import type { Session } from '@checkout/store/engine.ts'
 import { queries } from '@checkout/store/queries.ts'
-import type { Connection } from '@checkout/store/sqlite.ts'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { LedgerReads, LedgerWrites } from './port.ts'
 import { transactions } from './tables.ts'
 
 const p = sql.placeholder
 
-export function ledgerWrites(writer: Connection): LedgerWrites {
+export function ledgerWrites(writer: Session): LedgerWrites {
   const insert = queries(writer)
     .insert(transactions)
     .values({
@@ -20,10 +20,10 @@ export function ledgerWrites(writer: Connection): LedgerWrites {
       createdAt: p('createdAt'),
     })
     .prepare()
-  return { append: async (entry) => void insert.run({ ...entry }) }
+  return { append: async (entry) => void (await insert.run({ ...entry })) }
 }
 
-export function ledgerReads(reader: Connection): LedgerReads {
+export function ledgerReads(reader: Session): LedgerReads {
   const db = queries(reader)
   const list = db
     .select()

@@ -8,7 +8,7 @@ import { subscriptions } from '@checkout/contracts/topology.ts'
 import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import type { Deployment } from '@checkout/store/deployment.ts'
 import type { Store } from '@checkout/store/port.ts'
-import { openStore } from '@checkout/store/store.ts'
+import { openStore, type Database as Place } from '@checkout/store/store.ts'
 import { assertNoChildren } from '@checkout/testkit/children.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
@@ -111,8 +111,11 @@ export async function startLife<Tx extends MessagingTx>(options: LifeOptions<Tx>
 
 /** A store of a service that only publishes. */
 export const openPublisherStore = (dir: string, platform: Platform = machine) =>
+  openMessagingStore({ file: publisherFile(dir) }, platform)
+
+export const openMessagingStore = (database: Place, platform: Platform = machine) =>
   openStore({
-    file: publisherFile(dir),
+    database,
     migrations: messagingMigrations,
     platform,
     writes: (writer) => messagingWrites(writer, { source: '/publisher', platform }),

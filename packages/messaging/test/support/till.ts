@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
-import type { Connection, Migration } from '@checkout/store/sqlite.ts'
+import type { Migration, Session } from '@checkout/store/engine.ts'
 import { openStore } from '@checkout/store/store.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
@@ -22,13 +22,13 @@ const migrations: readonly Migration[] = [
   },
 ]
 
-const tillWrites = (writer: Connection) => {
+const tillWrites = (writer: Session) => {
   const claim = writer.prepare('INSERT INTO rung_up VALUES (?) ON CONFLICT DO NOTHING')
   const effect = writer.prepare('INSERT INTO effects VALUES (?, ?)')
   return {
     /** False when the order was rung up before. */
-    claim: async (orderId: string) => claim.run(orderId).changes === 1,
-    effect: async (orderId: string, eventId: string) => void effect.run(orderId, eventId),
+    claim: async (orderId: string) => (await claim.run([orderId])).changes === 1,
+    effect: async (orderId: string, eventId: string) => void (await effect.run([orderId, eventId])),
   }
 }
 
@@ -40,10 +40,10 @@ export const tillFile = (dir: string) => join(dir, 'till.sqlite')
 
 export const openTill = (
   dir: string,
-  { platform = machine, onWriter }: { platform?: Platform; onWriter?: (writer: Connection) => void } = {},
+  { platform = machine, onWriter }: { platform?: Platform; onWriter?: (writer: Session) => void } = {},
 ) =>
   openStore({
-    file: tillFile(dir),
+    database: { file: tillFile(dir) },
     migrations: [...messagingMigrations, ...migrations],
     platform,
     writes: (writer) => {

@@ -8,7 +8,7 @@ const machine = createPlatform()
 
 const [, , DATA_DIR = '', file = '', CURRENCY = ''] = process.argv
 const store = openStore({
-  file: join(DATA_DIR, file),
+  database: { file: join(DATA_DIR, file) },
   migrations: deploymentMigrations,
   platform: machine,
   writes: (writer) => ({ deployment: deploymentWrites(writer) }),

@@ -47,7 +47,7 @@ const commands: Record<string, (argument: string) => unknown> = {
   async read() {
     say('reading')
     for (;;) {
-      store.read.counter()
+      await store.read.counter()
       await turn()
     }
   },
@@ -81,7 +81,7 @@ const commands: Record<string, (argument: string) => unknown> = {
       attempt(store.write((tx) => tx.add('after'))),
     ])
     const later = await attempt(store.write((tx) => tx.add('later')))
-    say(`outcome ${JSON.stringify({ before, middle, after, later, cause, ids: store.read.ids() })}`)
+    say(`outcome ${JSON.stringify({ before, middle, after, later, cause, ids: await store.read.ids() })}`)
   },
   lease() {
     lease = createLease({ read: store.read.lease, write: store.write, platform: machine })

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import type { Test } from 'tap'
+import type { Migration, Session } from '../../src/engine.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '../../src/lease.ts'
-import type { Connection, Migration } from '../../src/sqlite.ts'
 import { openStore } from '../../src/store.ts'
 
 const machine = createPlatform()
@@ -22,16 +22,17 @@ export const noteMigrations: readonly Migration[] = [
 ]
 
 export type NoteWrites = ReturnType<typeof noteWrites>
-export function noteWrites(writer: Connection, holder = 'nobody') {
-  const insert = writer.prepare('INSERT INTO notes (id, part, body) VALUES (?, ?, zeroblob(?))')
-  const value = writer.prepare('SELECT value FROM counters').pluck()
+export function noteWrites(writer: Session, holder = 'nobody') {
+  const insert = writer.prepare('INSERT INTO notes (seq, id, part, body) VALUES (?, ?, ?, ?)')
+  const value = writer.prepare('SELECT value FROM counters')
   const set = writer.prepare('UPDATE counters SET value = ?')
   return {
-    add: async (id: string, part = 'a', bytes = 0): Promise<void> => void insert.run(id, part, bytes),
+    add: async (id: string, part = 'a', bytes = 0): Promise<void> =>
+      void (await insert.run([writer.nextId('notes'), id, part, Buffer.alloc(bytes)])),
     /** Reads, then writes what it has read plus one: two transactions that overlapped would lose a step. */
     async increment(): Promise<number> {
-      const next = (value.get() as number) + 1
-      set.run(next)
+      const next = Number((await value.get([]))?.[0]) + 1
+      await set.run([next])
       return next
     },
     lease: leaseWrites(writer, holder),
@@ -39,15 +40,15 @@ export function noteWrites(writer: Connection, holder = 'nobody') {
 }
 
 export type NoteReads = ReturnType<typeof noteReads>
-export function noteReads(reader: Connection) {
-  const ids = reader.prepare('SELECT id FROM notes ORDER BY seq').pluck()
+export function noteReads(reader: Session) {
+  const ids = reader.prepare('SELECT id FROM notes ORDER BY seq')
   const parts = reader.prepare('SELECT id, count(*) AS parts FROM notes GROUP BY id')
-  const counter = reader.prepare('SELECT value FROM counters').pluck()
+  const counter = reader.prepare('SELECT value FROM counters')
   return {
     /** The ids of all committed notes, in the order of their insertion. */
-    ids: () => ids.all() as string[],
-    parts: () => parts.all() as { id: string; parts: number }[],
-    counter: () => counter.get() as number,
+    ids: async () => (await ids.all([])).map(([id]) => id as string),
+    parts: async () => (await parts.all([])).map(([id, parts]) => ({ id: id as string, parts: parts as number })),
+    counter: async () => (await counter.get([]))?.[0] as number,
     lease: leaseReads(reader),
   }
 }
@@ -61,7 +62,7 @@ export function tempFile(t: Test): string {
 
 export const openNotes = (file: string, platform: Platform = machine, holder?: string) =>
   openStore({
-    file,
+    database: { file },
     migrations: noteMigrations,
     writes: (writer) => noteWrites(writer, holder),
     reads: noteReads,
