@@ -29,6 +29,11 @@ export const answersNotShown: readonly { answers: RegExp; what: string; reason: 
     reason: 'the limit is off unless RATE_LIMIT_PER_MINUTE is set',
   },
   {
+    answers: / 503 outcome_unknown$/,
+    what: '503 `outcome_unknown`',
+    reason: 'it takes a PostgreSQL that is lost in the middle of a COMMIT, and stays away',
+  },
+  {
     answers: / 503 store_unavailable$/,
     what: '503 `store_unavailable`',
     reason: 'it takes a locked database or a full disk',

@@ -63,7 +63,7 @@ export function letterRoutes(app: App, { store, terms, push }: RoutesDeps): void
               example: examples.message,
             }),
           },
-          [...identityErrors, ...bodyErrors, 'store_unavailable'],
+          [...identityErrors, ...bodyErrors, 'store_unavailable', 'outcome_unknown'],
           { path: '/subject', message: 'must not be empty' },
         ),
       },

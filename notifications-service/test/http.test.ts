@@ -4,7 +4,14 @@ import { badBodies, jsonOf, unreadableBodies } from '@checkout/testkit/bad-reque
 import { lock, spoil } from '@checkout/testkit/database.ts'
 import { type Call, readContract } from '@checkout/testkit/http-contract.ts'
 import { createTestPlatform } from '@checkout/testkit/platform.ts'
-import { refused, refusesBodies, refusesPages, refusesStrangers, unavailable } from '@checkout/testkit/refusals.ts'
+import {
+  refused,
+  refusesBodies,
+  refusesPages,
+  refusesStrangers,
+  unavailable,
+  unclear,
+} from '@checkout/testkit/refusals.ts'
 import t from 'tap'
 import { ada, bob, notificationsApp, paidOf } from './app.ts'
 
@@ -119,12 +126,14 @@ t.test('a locked and a broken file', async (t) => {
   const letter = { consumer: 'c', eventKey: 'k', subject: 'orders.paid.v1', message, headers: '{}' }
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
   const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
-  const unlock = lock(file)
-  await unavailable(t, subject, [
+  const writes = [
     send,
     { method: 'POST', url: `/admin/dead-letters/${waiting}/replay` },
     { method: 'POST', url: `/admin/dead-letters/${waiting}/discard` },
-  ])
+  ] as const
+  await unclear(t, subject, store, writes)
+  const unlock = lock(file)
+  await unavailable(t, subject, writes)
   const { items } = await notifications.letters()
   t.ok(items.length > 0, 'reads are served while the file is locked')
   unlock()

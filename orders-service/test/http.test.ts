@@ -11,6 +11,7 @@ import {
   refusesPages,
   refusesStrangers,
   unavailable,
+  unclear,
 } from '@checkout/testkit/refusals.ts'
 import t from 'tap'
 import { settleOrder } from '../src/settle-order.ts'
@@ -178,6 +179,7 @@ t.test('a locked and a broken file', async (t) => {
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
   const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
   writes.push({ method: 'POST', url: `/admin/dead-letters/${waiting}/replay` })
+  await unclear(t, subject, store, writes)
   const unlock = lock(file)
   await unavailable(t, subject, writes)
   t.equal((await get('/orders')).status, 200, 'reads are served while the file is locked')

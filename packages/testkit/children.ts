@@ -2,15 +2,18 @@
 import { execFileSync } from 'node:child_process'
 import type { Test } from 'tap'
 
+/** Of what all tests of a file share. */
+export const shared = new Set<number>()
+
 /** Fails the test when this process has a child left, and ends the child so that the next test starts clean. */
 export function assertNoChildren(t: Test) {
-  const left = children()
+  const left = children().filter(({ pid }) => !shared.has(pid))
   t.strictSame(left, [], 'no child process is left')
   for (const { pid } of left) process.kill(pid, 'SIGKILL')
 }
 
 /** The live children of this process. */
-function children(): { pid: number; command: string }[] {
+export function children(): { pid: number; command: string }[] {
   // `ps` itself is a child too while it lists.
   return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8', maxBuffer: 2 ** 26 })
     .split('\n')

@@ -50,6 +50,7 @@ const contractCodes = new Set([
   'route_not_found',
   'rate_limited',
   'store_unavailable',
+  'outcome_unknown',
   'idempotency_key_invalid',
   'idempotency_key_reused',
   'user_exists',

@@ -110,6 +110,23 @@ export async function refusesDoubledKeys(
   t.strictSame(contents(file), before, 'and nothing changed')
 }
 
+/** With a store that cannot say whether it has stored them, the calls must answer so, with Retry-After. */
+export async function unclear(
+  t: Test,
+  { contract }: Subject,
+  store: { write: unknown },
+  calls: readonly Call[],
+): Promise<void> {
+  const { write } = store
+  store.write = () => Promise.reject(Object.assign(new Error('unclear'), { code: 'OUTCOME_UNKNOWN' }))
+  for (const call of calls) {
+    const { status, body, headers } = await contract.call(call)
+    const found = [status, body?.code, headers['retry-after']]
+    t.strictSame(found, [503, 'outcome_unknown', '1'], `${call.method} ${call.url}`)
+  }
+  store.write = write
+}
+
 /** The calls, all at once, must answer 503 store_unavailable with Retry-After. */
 export async function unavailable(t: Test, { contract }: Subject, calls: readonly Call[]): Promise<void> {
   await Promise.all(

@@ -11,6 +11,7 @@ import {
   refusesPages,
   refusesStrangers,
   unavailable,
+  unclear,
 } from '@checkout/testkit/refusals.ts'
 import t from 'tap'
 import { ada, bob, orderOf, paymentsApp } from './app.ts'
@@ -224,13 +225,15 @@ t.test('a locked and a broken file', async (t) => {
   await store.write((tx) => tx.deadLetters.add({ ...letter, error: 'broken', attempts: 10 }))
   const waiting = (await store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 1))[0]?.id
   const balance = (await payments.balance()) ?? 0
-  const unlock = lock(file)
-  await unavailable(t, subject, [
+  const writes = [
     postCall('/accounts', undefined, { 'x-user-id': 'new' }),
     ...movements.map((url) => postCall(url, jsonOf({ amount: '5' }))),
     { method: 'POST', url: `/admin/dead-letters/${waiting}/replay` },
     { method: 'POST', url: `/admin/dead-letters/${waiting}/discard` },
-  ])
+  ] as const
+  await unclear(t, subject, store, writes)
+  const unlock = lock(file)
+  await unavailable(t, subject, writes)
   t.equal(await payments.balance(), balance, 'reads are served while the file is locked')
   unlock()
   t.match(await post('/accounts/me/deposits', jsonOf({ amount: '5' })), { body: { balanceAfter: balance + 5 } })

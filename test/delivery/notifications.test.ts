@@ -1,7 +1,6 @@
 /** The delivery suite on notifications-service: each order's letter is written once, numbered without gaps. */
-import { join } from 'node:path'
-import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
+import { auditBooks } from '@checkout/audit/postgres.ts'
 import { createPlatform } from '@checkout/kernel/platform.ts'
 import t from 'tap'
 import { createHandlers } from '../../notifications-service/src/messages.ts'
@@ -17,11 +16,11 @@ const notifications: ConsumerUnderTest<NotificationsTx, 'orders.paid.v1'> = {
   service: 'notifications-service',
   type: 'orders.paid.v1',
   data: (orderId) => ({ orderId, userId: 'ada', amount: 100, currency: 'RUB', description: 'a sun hat' }),
-  file: (dir) => join(dir, 'notifications.sqlite'),
-  open: (dataDir) => openNotificationsStore({ ...terms, dataDir }),
+  name: 'notifications',
+  open: ({ options }) => openNotificationsStore({ ...options, platform: machine }),
   handlers: createHandlers(terms),
   effects: `SELECT order_id AS key, count(*) AS times FROM letters WHERE kind = 'order_paid' GROUP BY order_id`,
-  disorder: (dir) => [...auditFiles(dir, ['notifications'])].map(sentence),
+  disorder: async (stores) => (await auditBooks(stores.options, ['notifications'])).map(sentence),
 }
 
 deliverySuite(t, 'notifications', notifications)

@@ -1,7 +1,6 @@
 /** The delivery suite on orders-service: each order becomes paid, and says so, once. */
-import { join } from 'node:path'
-import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
+import { auditBooks } from '@checkout/audit/postgres.ts'
 import { createPlatform } from '@checkout/kernel/platform.ts'
 import t from 'tap'
 import { handlers } from '../../orders-service/src/messages.ts'
@@ -15,8 +14,8 @@ const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
   service: 'orders-service',
   type: 'payments.succeeded.v1',
   data: (orderId) => ({ orderId, userId: 'ada', amount: 100, transactionId: orderId }),
-  file: (dir) => join(dir, 'orders.sqlite'),
-  open: (dataDir) => openOrdersStore({ dataDir, platform: machine }),
+  name: 'orders',
+  open: ({ options }) => openOrdersStore({ ...options, platform: machine }),
   handlers,
   async prepare(tx, orderIds) {
     const createdAt = machine.now()
@@ -35,7 +34,7 @@ const orders: ConsumerUnderTest<OrdersTx, 'payments.succeeded.v1'> = {
     }
   },
   effects: `SELECT correlation_id AS key, count(*) AS times FROM outbox WHERE type = 'orders.paid.v1' GROUP BY 1`,
-  disorder: (dir) => [...auditFiles(dir, ['orders'])].map(sentence),
+  disorder: async (stores) => (await auditBooks(stores.options, ['orders'])).map(sentence),
 }
 
 deliverySuite(t, 'orders', orders)

@@ -1,7 +1,6 @@
 /** The delivery suite on payments-service: each order is debited once, whatever happens to its event. */
-import { join } from 'node:path'
-import { auditFiles } from '@checkout/audit/files.ts'
 import { sentence } from '@checkout/audit/laws.ts'
+import { auditBooks } from '@checkout/audit/postgres.ts'
 import { createPlatform } from '@checkout/kernel/platform.ts'
 import t from 'tap'
 import { type ConsumerUnderTest, deliverySuite } from '../../packages/messaging/test/delivery-suite.ts'
@@ -26,8 +25,8 @@ const payments: ConsumerUnderTest<PaymentsTx, 'orders.created.v1'> = {
     currency: 'RUB',
     description: 'a sun hat',
   }),
-  file: (dir) => join(dir, 'payments.sqlite'),
-  open: (dataDir) => openPaymentsStore({ ...terms, dataDir }),
+  name: 'payments',
+  open: ({ options }) => openPaymentsStore({ ...options, platform: machine }),
   handlers: createHandlers(terms),
   async prepare(tx, orderIds) {
     await tx.accounts.open('ada', 'RUB', machine.now())
@@ -40,7 +39,7 @@ const payments: ConsumerUnderTest<PaymentsTx, 'orders.created.v1'> = {
     await moveMoney(tx, deposit, terms)
   },
   effects: `SELECT order_id AS key, count(*) AS times FROM transactions WHERE kind = 'debit' GROUP BY order_id`,
-  disorder: (dir) => [...auditFiles(dir, ['payments'])].map(sentence),
+  disorder: async (stores) => (await auditBooks(stores.options, ['payments'])).map(sentence),
 }
 
 deliverySuite(t, 'payments', payments)

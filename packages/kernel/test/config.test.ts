@@ -16,7 +16,6 @@ t.test('defaults, and empty variables count as unset', async (t) => {
   t.strictSame(loadConfig(schema, { ORDERS_PORT: '', NATS_URL: '' }), {
     SERVICES_HOST: '127.0.0.1',
     INSTANCE: 1,
-    DATA_DIR: '.data',
     NATS_URL: 'nats://127.0.0.1:4222',
     CURRENCY: 'RUB',
     LOG_LEVEL: 'info',

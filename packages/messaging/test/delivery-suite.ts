@@ -15,22 +15,12 @@ import { createPlatform } from '@checkout/kernel/platform.ts'
 import type { Store } from '@checkout/store/port.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { seeded, shuffled } from '@checkout/testkit/random.ts'
-import Database from 'better-sqlite3'
+import type { TestStores } from '@checkout/testkit/stores.ts'
 import type { Test } from 'tap'
 import type { Broker, Delivery } from '../src/broker.ts'
 import type { Handlers } from '../src/handling.ts'
-import type { MessagingReads, MessagingTx } from '../src/port.ts'
-import {
-  change,
-  type Life,
-  openPublisherStore,
-  patched,
-  publisherFile,
-  query,
-  type Stage,
-  startLife,
-  withStage,
-} from './support/life.ts'
+import type { MessagingReads, MessagingTx, OutboxRow } from '../src/port.ts'
+import { type Life, openMessagingStore, patched, type Stage, startLife, withStage } from './support/life.ts'
 import { connectRaw, type Raw } from './support/raw.ts'
 
 const machine = createPlatform()
@@ -45,19 +35,19 @@ export interface ConsumerUnderTest<Tx extends MessagingTx, T extends EventType =
   readonly type: T
   /** Data of an event about this order. */
   data(orderId: string): EventData<T>
-  /** Where in the folder its file is. */
-  file(dir: string): string
-  open(dir: string): Store<Tx, MessagingReads>
+  /** Of its store among the stage's. */
+  readonly name: string
+  open(stores: TestStores): Store<Tx, MessagingReads>
   readonly handlers: Handlers<Tx>
   /** SQL for `key`, `times`: per order, how often the event had its effect. */
   readonly effects: string
-  /** What is wrong in the folder's file: nothing as long as the store is in order. */
-  disorder?(dir: string): readonly string[]
+  /** What is wrong in its store: nothing as long as that is in order. */
+  disorder?(stores: TestStores): Promise<readonly string[]>
   /** What these orders' events need to find in the store. */
   prepare?(tx: Tx, orderIds: readonly string[]): Promise<void>
 }
 
-type PublisherTx = Parameters<Parameters<ReturnType<typeof openPublisherStore>['write']>[0]>[0]
+type PublisherTx = Parameters<Parameters<ReturnType<typeof openMessagingStore>['write']>[0]>[0]
 
 interface Scene<Tx extends MessagingTx> extends Stage {
   readonly raw: Raw
@@ -81,12 +71,11 @@ async function withScene<Tx extends MessagingTx>(
   body: (scene: Scene<Tx>) => Promise<void>,
 ): Promise<void> {
   await withStage(t, async (stage) => {
-    const { nats, dir, atEnd } = stage
+    const { nats, stores, atEnd } = stage
     const { url } = nats
     const subscription = subscriptions.find((s) => s.service === cut.service && s.subject === cut.type)
     if (!subscription) throw new Error(`${cut.service} does not read ${cut.type}`)
-    const counts = () =>
-      new Map(query<{ key: string; times: number }>(cut.file(dir), cut.effects).map((row) => [row.key, row.times]))
+    const counts = async () => new Map((await effectsOf(stage, cut)).map((row) => [row.key, row.times]))
 
     const scene: Scene<Tx> = {
       ...stage,
@@ -96,12 +85,18 @@ async function withScene<Tx extends MessagingTx>(
       consumer: undefined as never,
       publisher: undefined as never,
       async startConsumer(wrap = (broker) => broker) {
-        const life = await startLife({ service: cut.service, url, store: cut.open(dir), handlers: cut.handlers, wrap })
+        const life = await startLife({
+          service: cut.service,
+          url,
+          store: cut.open(stores),
+          handlers: cut.handlers,
+          wrap,
+        })
         atEnd(life.stop)
         scene.consumer = life
       },
       async startPublisher() {
-        const store = openPublisherStore(dir)
+        const store = openMessagingStore(stores.database(PUBLISHER))
         const life = await startLife({ service: publisherOf(cut.type), url, store, handlers: {} })
         atEnd(life.stop)
         scene.publisher = life
@@ -122,21 +117,26 @@ async function withScene<Tx extends MessagingTx>(
         )
       },
       async settled(orderIds) {
-        const missing = () => {
-          const seen = counts()
+        const missing = async () => {
+          const seen = await counts()
           return orderIds.filter((id) => !seen.has(id)).length
         }
-        await eventually(() => missing() === 0 || Promise.reject(new Error(`${missing()} without effect`)), {
+        const none = async () => {
+          const left = await missing()
+          if (left > 0) throw new Error(`${left} without effect`)
+          return true
+        }
+        await eventually(none, {
           what: `${orderIds.length} orders have their effect`,
         })
         await eventually(() => scene.publisher.messaging.backlogsEmpty([cut.type]), { what: 'nothing is under way' })
-        const seen = counts()
+        const seen = await counts()
         t.strictSame(
           orderIds.filter((id) => seen.get(id) !== 1).map((id) => [id, seen.get(id)]),
           [],
           `${orderIds.length} orders had their effect once`,
         )
-        t.strictSame(cut.disorder?.(dir) ?? [], [], 'the store is in order')
+        t.strictSame((await cut.disorder?.(stores)) ?? [], [], 'the store is in order')
         t.strictSame(
           (await scene.consumer.store.read.deadLetters.list(Number.MAX_SAFE_INTEGER, 5)).map((row) => row.error),
           [],
@@ -170,8 +170,13 @@ async function underTraffic<Tx extends MessagingTx>(scene: Scene<Tx>, trouble: (
   return orderIds
 }
 
-const firstEffects = <Tx extends MessagingTx>(dir: string, cut: ConsumerUnderTest<Tx>) =>
-  eventually(() => query(cut.file(dir), cut.effects).length > 0, { what: 'the first effects' })
+const PUBLISHER = 'publisher'
+
+const effectsOf = <Tx extends MessagingTx>({ stores }: Stage, cut: ConsumerUnderTest<Tx>) =>
+  stores.query<{ key: string; times: number }>(cut.name, cut.effects)
+
+const firstEffects = <Tx extends MessagingTx>(stage: Stage, cut: ConsumerUnderTest<Tx>) =>
+  eventually(async () => (await effectsOf(stage, cut)).length > 0, { what: 'the first effects' })
 
 /** Defines the cases as subtests of `t`. */
 export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut: ConsumerUnderTest<Tx>): void {
@@ -209,7 +214,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     )
     const orderIds = await s.emit(40)
     await eventually(() => handed >= 40, { what: 'everything was delivered' })
-    await eventually(() => query(cut.file(s.dir), cut.effects).length === 40, { what: 'and committed' })
+    await eventually(async () => (await effectsOf(s, cut)).length === 40, { what: 'and committed' })
     await s.consumer.stop()
     const { num_ack_pending } = await s.raw.jsm.consumers.info(s.stream, s.subscription.durable)
     t.equal(num_ack_pending, 40, 'none was acknowledged')
@@ -236,7 +241,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
   scene('broker killed and restarted on its store, under traffic', async (_t, s) => {
     const orderIds = await underTraffic(s, async () => {
       for (let round = 0; round < 2; round++) {
-        await firstEffects(s.dir, cut)
+        await firstEffects(s, cut)
         await s.nats.kill()
         await s.nats.start()
         await eventually(() => s.publisher.broker.connected && s.consumer.broker.connected, { what: 'reconnected' })
@@ -247,7 +252,7 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
 
   scene('broker killed and its disk wiped, under traffic', async (_t, s) => {
     const orderIds = await underTraffic(s, async () => {
-      await firstEffects(s.dir, cut)
+      await firstEffects(s, cut)
       await s.nats.kill()
       s.nats.wipeStore()
       await s.nats.start()
@@ -338,26 +343,24 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
     await s.settled([...before, ...(await s.emit(10))])
   })
 
-  scene('file locked by another program: nothing is counted, everything is applied afterwards', async (t, s) => {
+  scene('store locked by another program: nothing is counted, everything is applied afterwards', async (t, s) => {
     await s.settled(await s.emit(5))
     const orderIds = Array.from({ length: 50 }, machine.newId)
     await s.consumer.store.write(async (tx) => cut.prepare?.(tx, orderIds))
-    const other = new Database(cut.file(s.dir), { timeout: 5_000 })
+    const unlock = await s.stores.lock(cut.name)
     try {
-      other.exec('BEGIN IMMEDIATE')
       await s.emitAbout(orderIds)
       await eventually(() => s.consumer.logs.some((line) => /consuming is paused/.test(line.msg)), { what: 'a pause' })
-      other.exec('COMMIT')
     } finally {
-      other.close()
+      await unlock()
     }
     await s.settled(orderIds)
-    t.strictSame(query(cut.file(s.dir), 'SELECT * FROM parked'), [], 'no failure was counted')
+    t.strictSame(await s.stores.query(cut.name, 'SELECT * FROM parked'), [], 'no failure was counted')
   })
 
   scene('poison among good ones: each becomes a dead letter, and blocks nobody', async (t, s) => {
     const first = await s.emit(20)
-    const [good] = query<{ event: string }>(publisherFile(s.dir), 'SELECT event FROM outbox LIMIT 1')
+    const [good] = await s.publisher.store.read.outbox.take(0, 1)
     const valid = JSON.parse(good?.event ?? '')
     const poison = [
       '{"id": "half of a',
@@ -368,17 +371,13 @@ export function deliverySuite<Tx extends MessagingTx>(t: Test, name: string, cut
       JSON.stringify({ ...valid, id: 'wrong-envelope', specversion: '0.3' }),
       'null',
     ]
-    for (const event of poison) {
-      change(
-        publisherFile(s.dir),
-        `INSERT INTO outbox (event_id, type, correlation_id, event, traceparent, created_at) VALUES (?, ?, ?, ?, NULL, ?)`,
-        machine.newId(),
-        cut.type,
-        'poison',
-        event,
-        Date.now(),
-      )
-    }
+    const poisoned = poison.map((event) => ({
+      ...(good as OutboxRow),
+      eventId: machine.newId(),
+      type: cut.type,
+      event,
+    }))
+    await s.publisher.store.write((tx) => tx.outbox.repeat(poisoned))
     const last = await s.emit(20)
     const letters = s.consumer.store.read.deadLetters
     await eventually(async () => (await letters.count()) >= poison.length, { what: 'the dead letters' })

@@ -1,13 +1,13 @@
 import t from 'tap'
 import { type ConsumerUnderTest, deliverySuite } from './delivery-suite.ts'
-import { EFFECTS, openTill, orderData, type TillTx, tillFile, tillHandlers } from './support/till.ts'
+import { EFFECTS, openTillIn, orderData, type TillTx, tillHandlers } from './support/till.ts'
 
 const till: ConsumerUnderTest<TillTx> = {
   service: 'payments-service',
   type: 'orders.created.v1',
   data: orderData,
-  file: tillFile,
-  open: (dir) => openTill(dir),
+  name: 'till',
+  open: (stores) => openTillIn(stores.database('till')),
   handlers: tillHandlers,
   effects: EFFECTS,
 }

@@ -130,7 +130,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
         body: noBody,
         response: responses(
           { 204: success(Type.Null(), { description: 'Handled; the dead letter is gone.' }) },
-          [...bodyErrors, 'dead_letter_not_found', 'replay_failed', 'store_unavailable'],
+          [...bodyErrors, 'dead_letter_not_found', 'replay_failed', 'store_unavailable', 'outcome_unknown'],
           unknownField,
         ),
       },
@@ -154,7 +154,7 @@ export function registerDeadLetters<Tx extends MessagingTx>(app: App, options: A
         body: noBody,
         response: responses(
           { 204: success(Type.Null(), { description: 'The dead letter is gone.' }) },
-          [...bodyErrors, 'dead_letter_not_found', 'store_unavailable'],
+          [...bodyErrors, 'dead_letter_not_found', 'store_unavailable', 'outcome_unknown'],
           unknownField,
         ),
       },

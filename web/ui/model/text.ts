@@ -45,6 +45,8 @@ export const en = {
   'problem.internal_error': 'Something went wrong on our side. Please try again.',
   'problem.store_unavailable':
     'The shop cannot save anything right now. Nothing was changed; please try again shortly.',
+  'problem.outcome_unknown':
+    'The shop does not know yet whether this was saved. Please try again; nothing will happen twice.',
   'problem.upstream_unavailable': 'This part of the shop is not running right now. Please try again in a moment.',
   'problem.upstream_timeout': 'The shop answers too slowly right now. Please try again; nothing will happen twice.',
 
@@ -113,6 +115,8 @@ export const ru: Record<keyof typeof en, Entry> = {
   'problem.route_not_found': 'Магазин не знает такого запроса. Обновите страницу: возможно, она устарела.',
   'problem.internal_error': 'У нас что-то сломалось. Попробуйте ещё раз.',
   'problem.store_unavailable': 'Магазин сейчас не может ничего сохранить. Ничего не изменилось; попробуйте чуть позже.',
+  'problem.outcome_unknown':
+    'Магазин пока не знает, сохранилось ли это. Попробуйте ещё раз: дважды ничего не случится.',
   'problem.upstream_unavailable': 'Эта часть магазина сейчас не работает. Попробуйте чуть позже.',
   'problem.upstream_timeout':
     'Магазин сейчас отвечает слишком медленно. Попробуйте ещё раз: дважды ничего не случится.',

@@ -1,6 +1,4 @@
 /** One life of a service's messaging: its broker connection, its store, its consumers and duties, and what it logged. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { EventType } from '@checkout/contracts/events.ts'
 import type { ServiceName } from '@checkout/contracts/services.ts'
@@ -14,6 +12,7 @@ import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { eventually } from '@checkout/testkit/eventually.ts'
 import { type LogLine, recordingLogger } from '@checkout/testkit/logger.ts'
 import { startNats, type TestNats } from '@checkout/testkit/nats.ts'
+import { type TestStores, testStores } from '@checkout/testkit/stores.ts'
 import Database from 'better-sqlite3'
 import type { Test } from 'tap'
 import type { Broker } from '../../src/broker.ts'
@@ -132,6 +131,7 @@ export const patched = (broker: Broker, own: Partial<Broker>): Broker =>
 
 export interface Stage {
   readonly nats: TestNats
+  readonly stores: TestStores
   /** For the SQLite files of this test. */
   readonly dir: string
   /** Called after the body, newest first, however that ended. */
@@ -143,17 +143,18 @@ export interface Stage {
  * child process, a timer or a socket is left.
  */
 export async function withStage(t: Test, body: (stage: Stage) => Promise<void>): Promise<void> {
+  const stores = await testStores()
   const before = resources()
   const closers: (() => Promise<unknown> | unknown)[] = []
   const nats = await startNats()
-  const dir = mkdtempSync(join(tmpdir(), 'messaging-'))
+  const dir = stores.options.dataDir
   try {
-    await body({ nats, dir, atEnd: (close) => void closers.unshift(close) })
+    await body({ nats, stores, dir, atEnd: (close) => void closers.unshift(close) })
   } finally {
     nats.resume()
     for (const close of closers) await close()
     await nats.stop()
-    rmSync(dir, { recursive: true, force: true })
+    await stores.remove()
   }
   assertNoChildren(t)
   const left = () => resources().filter((name) => !take(before, name))

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import type { Migration, Session } from '@checkout/store/engine.ts'
-import { openStore } from '@checkout/store/store.ts'
+import { type Database, openStore } from '@checkout/store/store.ts'
 import { TEST_SYSTEM } from '@checkout/testkit/deployment.ts'
 import { createHandling, type Handlers } from '../../src/handling.ts'
 import { messagingMigrations, messagingReads, messagingWrites } from '../../src/store.ts'
@@ -38,12 +38,16 @@ export const handlingOf = (store: ReturnType<typeof openTill>, handlers: Handler
 
 export const tillFile = (dir: string) => join(dir, 'till.sqlite')
 
-export const openTill = (
-  dir: string,
-  { platform = machine, onWriter }: { platform?: Platform; onWriter?: (writer: Session) => void } = {},
-) =>
+export const openTill = (dir: string, options: TillOptions = {}) => openTillIn({ file: tillFile(dir) }, options)
+
+interface TillOptions {
+  platform?: Platform
+  onWriter?: (writer: Session) => void
+}
+
+export const openTillIn = (database: Database, { platform = machine, onWriter }: TillOptions = {}) =>
   openStore({
-    database: { file: tillFile(dir) },
+    database,
     migrations: [...messagingMigrations, ...migrations],
     platform,
     writes: (writer) => {
