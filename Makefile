@@ -20,7 +20,7 @@ help: ## this list
 	@echo "make <target>:"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-run: $(INSTALLED) $(WEB_BUILT) $(SERVICES_BUILT) ## install and build what is missing, then the whole system on http://localhost:8080 (PORT=, INSTANCES=, NATS_URL=)
+run: $(INSTALLED) $(WEB_BUILT) $(SERVICES_BUILT) ## install and build what is missing, then the whole system on http://localhost:8080 (PORT=, INSTANCES=, NATS_URL=, STORE=postgres)
 	@$(NODE) scripts/run.ts
 
 build: $(WEB_BUILT) $(SERVICES_BUILT) ## the web UI, into web/dist, and the services, each into its folder build

@@ -19,6 +19,14 @@ const AT_A_TIME = 8
 /** Of a file, unless it asks for more (t.setTimeout). */
 const TIMEOUT_MS = 180_000
 
+/** Also with STORE=postgres; what is written for an engine runs on it anyway. */
+const ON_POSTGRES = [
+  'packages/messaging/test/delivery',
+  'test/delivery/orders',
+  'test/delivery/payments',
+  'test/delivery/notifications',
+]
+
 const LONGEST = [
   'test/system/two-systems',
   'notifications-service/test/mailer',
@@ -62,12 +70,12 @@ for (const old of [COVERAGE, COVERAGE_TABLE]) rmSync(old, { recursive: true, for
 mkdirSync(COVERAGE, { recursive: true })
 t.setTimeout(0) // each file has its own
 t.jobs = AT_A_TIME
-const run = (t: Test, file: string) => {
+const run = (t: Test, file: string, ...variables: string[]) => {
   // With NODE_OPTIONS tap has every process load its hooks, those of the services too: a third of what a start takes.
-  const env = ['env', 'NODE_OPTIONS=']
+  const env = ['env', 'NODE_OPTIONS=', ...variables]
   if (!brokerOnly && !isSystem(file)) env.push(`NODE_V8_COVERAGE=${COVERAGE}`)
   const [command = '', ...args] = [...env, process.execPath, file]
-  return t.spawn(command, args, { cwd: root, buffered: true, timeout: TIMEOUT_MS }, file)
+  return t.spawn(command, args, { cwd: root, buffered: true, timeout: TIMEOUT_MS }, [file, ...variables].join(' '))
 }
 // One browser at a time: a page that waits for its turn goes on drawing, so that six of them take three times the work.
 const browsers = files.filter(isBrowser)
@@ -78,8 +86,9 @@ if (browsers.length > 0) {
 }
 const parts: Promise<unknown>[] = []
 for (const file of files.filter((file) => !isBrowser(file))) {
-  const done = run(t, file)
-  if (!isSystem(file)) parts.push(done)
+  const runs = [run(t, file)]
+  if (!brokerOnly && ON_POSTGRES.includes(file.replace(/\.test\.ts$/, ''))) runs.push(run(t, file, 'STORE=postgres'))
+  if (!isSystem(file)) parts.push(...runs)
 }
 
 if (!brokerOnly) {
