@@ -91,8 +91,6 @@ export function openPostgres({ url, schema, migrations, platform }: PostgresOpti
 interface Link {
   /** @throws DatabaseUnavailable, DatabaseUnfit */
   client(): Promise<pg.Client>
-  /** The connection that is there. */
-  now(): pg.Client | undefined
   /** Gives it up: nothing that it says counts any more. */
   drop(): void
   close(): Promise<void>
@@ -128,7 +126,6 @@ function createLink(url: string, schema: string, opened: () => Promise<void>): L
       })
       return connecting
     },
-    now: () => client,
     drop() {
       const lost = client
       client = undefined

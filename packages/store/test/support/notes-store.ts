@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPlatform, type Platform } from '@checkout/kernel/platform.ts'
 import type { Test } from 'tap'
+import { ageMigrations, ageWrites } from '../../src/age.ts'
 import type { Migration, Session } from '../../src/engine.ts'
+import { idempotencyMigrations, idempotencyWrites } from '../../src/idempotency.ts'
 import { leaseMigrations, leaseReads, leaseWrites } from '../../src/lease.ts'
-import { openStore } from '../../src/store.ts'
+import { type Database, openStore } from '../../src/store.ts'
 
 const machine = createPlatform()
 
@@ -52,6 +54,23 @@ export function noteReads(reader: Session) {
     lease: leaseReads(reader),
   }
 }
+
+/** What the engine suite asks for, in a database of either engine. */
+export const openEngineNotes = (database: Database, platform: Platform = machine, holder?: string) =>
+  openStore({
+    database,
+    migrations: [...noteMigrations, ...ageMigrations, ...idempotencyMigrations],
+    platform,
+    writes: (writer) => ({
+      ...noteWrites(writer, holder),
+      ages: ageWrites(writer),
+      idempotency: idempotencyWrites(writer, platform),
+    }),
+    reads: (reader) => ({
+      ...noteReads(reader),
+      keys: async () => reader.prepare('SELECT user_id, route, key FROM idempotency_keys').all([]),
+    }),
+  })
 
 /** The path of a file that does not exist yet; its folder goes with the test. */
 export function tempFile(t: Test): string {
